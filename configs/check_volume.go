@@ -1,0 +1,122 @@
+package configs
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+func checkVolume(c *Config, d *document, at string, v *Volume) {
+	d.requireName(at+".name", v.Name)
+	if d.require(at+".from.array", v.From.Array) && !slices.ContainsFunc(c.Arrays, func(a Array) bool { return a.Name == v.From.Array }) {
+		d.refuse(at+".from.array", "no array %q under arrays", v.From.Array)
+	}
+	c.checkFrom(d, at+".from", v.From)
+	c.requirePool(d, at+".pool", v.Pool)
+	checkPolicy(c, d, at+".policy", v.Pool, &v.Policy)
+	for i, r := range v.Rules {
+		d.require(fmt.Sprintf("%s.rules[%d].path", at, i), r.Path)
+		checkPolicy(c, d, fmt.Sprintf("%s.rules[%d].policy", at, i), v.Pool, &v.Rules[i].Policy)
+	}
+	d.exactlyOne(at, "iscsi", "nfs")
+	if v.ISCSI != nil {
+		checkISCSIExport(c, d, at+".iscsi", v)
+	}
+	if v.NFS != nil {
+		checkNFSExport(d, at+".nfs", v.NFS)
+	}
+	d.requireOneOf(at+".limits.priority", v.Limits.Priority, "low", "normal", "high")
+}
+
+// checkFrom holds a LUN against the array that is to have it.
+func (c *Config) checkFrom(d *document, at string, f From) {
+	i := slices.IndexFunc(c.Arrays, func(a Array) bool { return a.Name == f.Array })
+	switch {
+	case f.LUN < 0, f.LUN > maxLUN:
+		d.refuse(at+".lun", "%d is not within 0 to %d", f.LUN, maxLUN)
+	case i >= 0 && f.LUN != 0 && c.Arrays[i].ISCSI == nil:
+		d.refuse(at+".lun", "array %q has no LUNs: they go with arrays behind iSCSI", f.Array)
+	}
+}
+
+// checkPolicy refuses what a policy can't keep (PROTOCOL B8).
+func checkPolicy(c *Config, d *document, at, pool string, p *Policy) {
+	d.requireOneOf(at+".write", p.Write, WriteThrough, WriteBack)
+	d.requireOneOf(at+".survives", p.Survives, SurvivesPowerLoss, SurvivesGatewayLoss, SurvivesNothing)
+	peers := p.Replicas.SameDomain + p.Replicas.OtherDomain
+	switch {
+	case p.Replicas.SameDomain < 0, p.Replicas.OtherDomain < 0:
+		d.refuse(at+".replicas", "a number below 0")
+	case peers > 2:
+		d.refuse(at+".replicas", "%d peers: at most 2 hold a write", peers)
+	case p.Write == WriteThrough && peers > 0:
+		d.refuse(at+".replicas", "the array has every write of write: through; replicas go with write: back")
+	case p.Write != WriteBack:
+	case p.Survives == SurvivesGatewayLoss && peers == 0, p.Survives == SurvivesPowerLoss && peers == 0:
+		d.refuse(at+".survives", "%s needs a write on at least one peer: add replicas, or say survives: nothing", p.Survives)
+	case p.Survives == SurvivesPowerLoss && !c.logsDurably(pool):
+		d.refuse(at+".survives", "power-loss needs a log or flash in the tier of pool %q; RAM gives gateway-loss", pool)
+	}
+}
+
+// logsDurably says whether this gateway's tier for the pool has what a write log can be kept on.
+func (c *Config) logsDurably(pool string) bool {
+	return slices.ContainsFunc(c.Gateway.Tiers, func(t Tier) bool { return t.Pool == pool && (t.Flash != nil || t.Log != nil) })
+}
+
+const maxLUN = 1<<14 - 1 // flat space addressing, SAM-5 section 4.7
+
+func checkISCSIExport(c *Config, d *document, at string, v *Volume) {
+	x := v.ISCSI
+	d.requireISCSIName(at+".target", x.Target)
+	if x.LUN < 0 || x.LUN > maxLUN {
+		d.refuse(at+".lun", "%d is not within 0 to %d", x.LUN, maxLUN)
+	}
+	if x.BlockSize != 512 && x.BlockSize != 4096 {
+		d.refuse(at+".block-size", "%d: 512 or 4096", x.BlockSize)
+	}
+	for i, name := range x.Initiators {
+		if prefix, isPattern := strings.CutSuffix(name, "*"); !isPattern || strings.Contains(prefix, "*") {
+			d.requireISCSIName(fmt.Sprintf("%s.initiators[%d]", at, i), name)
+		}
+	}
+	if d.has(at+".initiators") && len(x.Initiators) == 0 {
+		d.refuse(at+".initiators", "an empty list lets nobody in; leave the key out to let all in")
+	}
+	checkCHAP(d, at+".chap", x.CHAP)
+	if _, err := netip.ParsePrefix(x.Address); x.Address != "" && err != nil {
+		d.refuse(at+".address", "%q is not an address with a prefix length, such as 192.0.2.50/24", x.Address)
+	}
+	// A login is to a target, not to a LUN: who may log in can't differ among its LUNs.
+	for i := range c.Volumes {
+		other := &c.Volumes[i]
+		if other == v {
+			break
+		}
+		if y := other.ISCSI; y != nil && y.Target == x.Target && x.Target != "" && !sameAccess(x, y) {
+			d.refuse(at, "other initiators or chap than volumes[%d], which has the same target", i)
+			break
+		}
+	}
+}
+
+func sameAccess(x, y *ISCSIExport) bool {
+	return slices.Equal(x.Initiators, y.Initiators) && reflect.DeepEqual(x.CHAP, y.CHAP)
+}
+
+func checkNFSExport(d *document, at string, x *NFSExport) {
+	if d.require(at+".export", x.Export) && !strings.HasPrefix(x.Export, "/") {
+		d.refuse(at+".export", "%q does not start with a slash", x.Export)
+	}
+	for i, network := range x.Clients {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			d.refuse(fmt.Sprintf("%s.clients[%d]", at, i), "%q is not a network such as 192.0.2.0/24", network)
+		}
+	}
+	d.requireOneOf(at+".squash", x.Squash, "none", "root", "all")
+	if _, err := netip.ParsePrefix(x.Address); x.Address != "" && err != nil {
+		d.refuse(at+".address", "%q is not an address with a prefix length, such as 192.0.2.51/24", x.Address)
+	}
+}
