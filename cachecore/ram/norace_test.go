@@ -1,0 +1,5 @@
+//go:build !race
+
+package ram
+
+const raceEnabled = false

@@ -1,0 +1,45 @@
+// Package volume is the read and write path of one volume: a cachecore.Array behind, a ram.Store of clean blocks beside it. It is
+// write-through: a write is acknowledged when the array has answered it; FUA and Flush are the array's to answer (PROTOCOL E2).
+//
+// # Nouns
+//
+// A run is 64 KiB of the object, aligned. Every run has, by its number, a stripe: a generation and a count of writers. A fill is one
+// read of the array on behalf of all who wait for its blocks; it may be joined as long as the stripes of its runs stand as they stood
+// before it began. A count of drops says how often what is cached was declared worthless, and whether it is being so.
+//
+// # A write
+//
+//  1. takes the range lock on its blocks, so that overlapping array writes are serialised (B7), in order of arrival;
+//  2. raises the generation of its runs and enters itself as a writer (G1);
+//  3. pins the cached content of blocks that it covers in part (G2), and hides all cached blocks that it covers;
+//  4. asks the array;
+//  5. publishes the new content if the array said yes, unless the cache was dropped meanwhile; else drops its blocks (E3);
+//  6. raises the generation again and leaves; gives the range lock back; is answered.
+//
+// # What a reader may see
+//
+// Until a write is answered a reader may see the old or the new content of each logical block, and once one has seen the new, none that
+// begins later sees the old. This is why the blocks are hidden in between rather than left readable: a reader that went to the array might
+// see the new content before it is answered, and a later one the old in the cache. For the same reason
+//
+//   - a fill never serves a reader that comes after a write to its runs has begun or ended: it may hold what was there before;
+//   - a read that begins while a write is under way in its runs goes to the array alone; nobody joins it and nothing is installed;
+//   - a fill installs only what no write, discard or drop has touched since before the array was asked (G1).
+//
+// A write of unknown outcome that may land yet is its adapter's to fence before it serves overlapping I/O (PROTOCOL D2): here its blocks are
+// dropped when it is answered, and read from the array from then on.
+//
+// A drop is like a write of everything. A write that begins while it is under way may have found what is about to go, and publishes nothing.
+//
+// # An array that is away
+//
+// is asked again, by each call that is to be held, until the time is over. A call that is held keeps its range locked, if it changes
+// something, but no buffer and no pin: those are shared with volumes whose arrays are there. What is cached goes on being served.
+//
+// # Locks
+//
+// In this order: drop, range lock, table of fills, stripe, shard of the store; a drop takes no range lock. The range lock is held while the
+// array is asked, that is its purpose; whoever holds it waits for nothing but the array. The others are held for index work only. The
+// locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any lock and before any pin, all that
+// a read needs at once: who holds some never waits for more.
+package volume

@@ -1,0 +1,58 @@
+package volume
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"forebay/cachecore"
+)
+
+// drops counts the drops that began and those that ended: it is odd while one is under way. mu is held through a drop; it comes before all
+// other locks.
+type drops struct {
+	mu    sync.Mutex
+	turns atomic.Uint64
+}
+
+// now is what none is to be compared with.
+func (d *drops) now() uint64 { return d.turns.Load() }
+
+// none says whether no drop was under way when since was taken nor has begun after it. With a stripe locked it remains so for that stripe
+// until it is unlocked: a drop that begins now goes over what is installed meanwhile.
+func (d *drops) none(since uint64) bool { return since%2 == 0 && d.turns.Load() == since }
+
+// Drop forgets all that is cached, whatever is under way: the array was changed behind our back.
+func (v *Volume) Drop() {
+	v.drops.mu.Lock()
+	defer v.drops.mu.Unlock()
+	v.drop(0, all)
+}
+
+// drop forgets a range as if it were written. A write that begins while it is under way may find cached what is about to be forgotten, so it
+// installs nothing.
+func (v *Volume) drop(first cachecore.Block, n uint64) {
+	v.drops.turns.Add(1)
+	v.runs.begin(first, n)
+	v.store.Drop(v.object, first, n)
+	v.runs.end(first, n)
+	v.drops.turns.Add(1)
+}
+
+// resize makes the cache fit the array's present size. The last block may have been cached in part, with zeros behind its end: it goes before
+// anyone reads there. Fills and writes look at the extent after the stripe and the drop count, which change after it.
+func (v *Volume) resize() {
+	v.drops.mu.Lock()
+	defer v.drops.mu.Unlock()
+	size, old := v.array.Info().Size, v.extent.Load()
+	if size < old {
+		v.readable.Store(size)
+	}
+	v.extent.Store(size)
+	switch {
+	case size < old:
+		v.drop(0, all)
+	case size > old && old%cachecore.BlockSize != 0:
+		v.drop(cachecore.Block(old/cachecore.BlockSize), 1)
+	}
+	v.readable.Store(size)
+}

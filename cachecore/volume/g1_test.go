@@ -1,0 +1,156 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"forebay/cachecore/arraytest"
+)
+
+// heldFill starts a read of the block at off whose fill has the array's present content and is not answered yet.
+func heldFill(r *rig, off int64, n int) (*arraytest.Held, <-chan []byte) {
+	held := r.mem.Hold(arraytest.After, arraytest.Of(arraytest.Read, off))
+	got := make(chan []byte, 1)
+	go func() {
+		p, err := r.read(off, n)
+		if err != nil {
+			r.t.Error(err)
+		}
+		got <- p
+	}()
+	<-held.Arrived()
+	return held, got
+}
+
+func TestG1_NoFillIsInstalledOverAWriteThatCameAfterIt(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.onArray(of('a', blk), 0)
+	fill, got := heldFill(r, 0, blk)
+	r.mustWrite(of('b', blk), 0)
+	fill.Release(nil)
+	<-got
+	r.mustHit(0, of('b', blk))
+}
+
+func TestG1_NoFillIsInstalledBesideAWriteUnderWay(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.onArray(of('a', blk), 0)
+	fill, got := heldFill(r, 0, blk)
+	write := r.mem.Hold(arraytest.After, arraytest.Of(arraytest.Write, 0))
+	written := start(func() error { return r.Write(context.Background(), of('b', blk), 0, false) })
+	<-write.Arrived()
+	fill.Release(nil)
+	if p := <-got; !bytes.Equal(p, of('a', blk)) {
+		t.Error("a read that began before the write has neither the old content nor waited")
+	}
+	r.mustMiss(0, blk)
+	write.Release(nil)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	r.mustHit(0, of('b', blk))
+}
+
+func TestG1_NoFillIsInstalledThatBeganDuringAWrite(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.onArray(of('a', blk), 0)
+	write := r.mem.Hold(arraytest.Before, arraytest.Of(arraytest.Write, 0))
+	written := start(func() error { return r.Write(context.Background(), of('b', blk), 0, false) })
+	<-write.Arrived()
+	fill, got := heldFill(r, 0, blk)
+	write.Release(errors.New("boom")) // so that the write publishes nothing itself
+	if err := <-written; err == nil {
+		t.Fatal("no error")
+	}
+	fill.Release(nil)
+	<-got
+	r.mustMiss(0, blk)
+}
+
+func TestG1_NoFillIsInstalledOverADiscardOrADrop(t *testing.T) {
+	for name, change := range map[string]func(*rig) error{
+		"discard": func(r *rig) error { return r.Discard(context.Background(), 0, blk, true) },
+		"zero":    func(r *rig) error { return r.WriteZeroes(context.Background(), 0, blk) },
+		"drop":    func(r *rig) error { r.Drop(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, wishes{})
+			r.onArray(of('a', blk), 0)
+			fill, got := heldFill(r, 0, blk)
+			if err := change(r); err != nil {
+				t.Fatal(err)
+			}
+			fill.Release(nil)
+			<-got
+			r.mustMiss(0, blk)
+		})
+	}
+}
+
+func TestG1_FillsOfOtherRunsAreInstalled(t *testing.T) {
+	r := newRig(t, wishes{})
+	fill, got := heldFill(r, 0, 128*kib)
+	r.mustWrite(of('b', blk), 64*kib)
+	fill.Release(nil)
+	<-got
+	r.mustHit(0, make([]byte, 64*kib))
+	r.mustHit(64*kib, of('b', blk))
+	r.mustMiss(64*kib+blk, blk)
+}
+
+// Once a write is answered, and once a reader has seen it, nobody who comes later joins a fill from before.
+func TestG1_NoReaderJoinsAFillFromBeforeAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, wishes{})
+		r.onArray(of('a', blk), 0)
+		fill, got := heldFill(r, 0, blk)
+		seesTheNew := func() {
+			t.Helper()
+			p := make(chan []byte, 1)
+			go func() {
+				got, _ := r.read(0, blk)
+				p <- got
+			}()
+			synctest.Wait()
+			select {
+			case p := <-p:
+				if !bytes.Equal(p, of('b', blk)) {
+					t.Fatal("other bytes")
+				}
+			default:
+				t.Fatal("the read waits for a fill from before")
+			}
+		}
+		write := r.mem.Hold(arraytest.After, arraytest.Of(arraytest.Write, 0))
+		written := start(func() error { return r.Write(context.Background(), of('b', blk), 0, false) })
+		<-write.Arrived()
+		seesTheNew() // it is on the array
+		seesTheNew()
+		write.Release(errors.New("boom")) // and stays there, answered or not
+		<-written
+		seesTheNew()
+		fill.Release(nil)
+		<-got
+		seesTheNew()
+	})
+}
+
+func TestG1_CachedBlocksAreHiddenWhileAWriteIsUnderWay(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.mustWrite(of('a', 3*blk), 0)
+	write := r.mem.Hold(arraytest.After, arraytest.Of(arraytest.Write, blk))
+	written := start(func() error { return r.Write(context.Background(), of('b', blk), blk, false) })
+	<-write.Arrived()
+	r.mustMiss(blk, blk)
+	r.mustHit(0, of('a', blk))
+	r.mustHit(2*blk, of('a', blk))
+	r.mustRead(0, bytes.Join([][]byte{of('a', blk), of('b', blk), of('a', blk)}, nil))
+	write.Release(nil)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	r.mustHit(blk, of('b', blk))
+}

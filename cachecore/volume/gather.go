@@ -1,0 +1,160 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+
+	"forebay/cachecore"
+	"forebay/cachecore/ram"
+	"forebay/cachecore/stats"
+)
+
+// gather collects the parts and waits for them; with an error there are none. What is absent is looked up first, with nothing held, so that
+// all buffers can be acquired at once; if by then a block has gone that was there, everything is read from the array.
+func (r *reading) gather(ctx context.Context) error {
+	absent := r.v.store.Absent(nil, r.v.object, r.first, r.blocks, maxFill)
+	r.count(absent)
+	done, err := r.start(ctx, absent)
+	if err == nil && !done {
+		r.release()
+		_, err = r.start(ctx, split(r.first, r.blocks))
+	}
+	if err == nil {
+		err = r.wait(ctx)
+	}
+	if err != nil {
+		r.release()
+	}
+	return err
+}
+
+// count counts a read as it was at first, not when the array is asked again.
+func (r *reading) count(absent []ram.Extent) {
+	if r.counted {
+		return
+	}
+	r.counted = true
+	missed := 0
+	for _, e := range absent {
+		missed += e.N
+	}
+	r.v.stats.Missed(missed)
+	r.v.stats.Hit(r.blocks - missed)
+}
+
+// split cuts a range into extents that a fill can read.
+func split(first cachecore.Block, n int) []ram.Extent {
+	var list []ram.Extent
+	for ; n > 0; first, n = first+maxFill, n-maxFill {
+		list = append(list, ram.Extent{First: first, N: min(n, maxFill)})
+	}
+	return list
+}
+
+// start pins what lies between the absent extents and has the extents filled; false if something between them is gone.
+func (r *reading) start(ctx context.Context, absent []ram.Extent) (bool, error) {
+	sizes := make([]int, len(absent))
+	for i, e := range absent {
+		sizes[i] = e.N * cachecore.BlockSize
+	}
+	loans, err := r.borrow(ctx, sizes)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		for _, l := range loans {
+			l.Release(0)
+		}
+	}()
+	at := r.first
+	for i, e := range absent {
+		if e.First > at && !r.cached(at, e.First) {
+			return false, nil
+		}
+		at = e.First + cachecore.Block(e.N)
+		if !r.cached(e.First, at) { // others may have filled it while we waited for buffers
+			r.fill(e.First, at, loans[i])
+		}
+	}
+	end := r.first + cachecore.Block(r.blocks)
+	return at == end || r.cached(at, end), nil
+}
+
+// borrow acquires buffers of those sizes.
+func (r *reading) borrow(ctx context.Context, sizes []int) ([]*loan, error) {
+	if len(sizes) == 0 {
+		return nil, nil
+	}
+	buffers, loans := make([][]byte, len(sizes)), make([]*loan, len(sizes))
+	if err := r.v.buffers.Acquire(ctx, buffers, sizes); err != nil {
+		return nil, fmt.Errorf("buffers: %w", err)
+	}
+	for i, p := range buffers {
+		loans[i] = newLoan(r.v.buffers, p)
+	}
+	return loans, nil
+}
+
+// fill adds the blocks from one to another as parts of fills, new ones or such as are under way.
+func (r *reading) fill(from, to cachecore.Block, l *loan) {
+	for at, p := from, l.p; at < to; {
+		f := r.v.claim(at, to, p, l, r.admit)
+		end := min(to, f.end())
+		r.parts = append(r.parts, part{bytes: r.clip(f.bytes(at, end), at), owner: f.loan, fill: f})
+		p = p[int(end-at)*cachecore.BlockSize:]
+		at = end
+	}
+}
+
+// cached adds what the store has of the read's bytes in those blocks, if it has them all.
+func (r *reading) cached(from, to cachecore.Block) bool {
+	start := max(r.off, int64(from)*cachecore.BlockSize)
+	end := min(r.off+int64(r.n), int64(to)*cachecore.BlockSize)
+	return r.v.store.ReadNow(r.v.object, start, int(end-start), r)
+}
+
+// clip cuts the bytes of whole blocks, from one on, to those that the read asks for.
+func (r *reading) clip(p []byte, from cachecore.Block) []byte {
+	base := int64(from) * cachecore.BlockSize
+	start, end := max(r.off, base), min(r.off+int64(r.n), base+int64(len(p)))
+	return p[start-base : end-base : end-base]
+}
+
+// wait waits for the fills. One that fails may have failed for blocks, or parts of a block, that this read doesn't ask for.
+func (r *reading) wait(ctx context.Context) error {
+	for _, p := range r.parts {
+		if p.fill == nil {
+			continue
+		}
+		select {
+		case <-p.fill.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		switch err := p.fill.err; {
+		case err == nil:
+		case isUnavailable(err) || r.has(p.fill):
+			return err
+		default:
+			return r.alone(ctx)
+		}
+	}
+	return nil
+}
+
+// has says whether the read asks for all that a fill reads.
+func (r *reading) has(f *fill) bool {
+	return r.off <= int64(f.first)*cachecore.BlockSize && int64(f.end())*cachecore.BlockSize <= r.off+int64(r.n)
+}
+
+// alone reads what is asked for and nothing else. It is not installed.
+func (r *reading) alone(ctx context.Context) error {
+	r.release()
+	loans, err := r.borrow(ctx, []int{r.n})
+	if err != nil {
+		return err
+	}
+	p := loans[0].p
+	r.parts = append(r.parts, part{bytes: p, owner: loans[0]})
+	return r.v.once(ctx, r.v.counted(stats.Read, r.n, func(ctx context.Context) error { return r.v.array.ReadAt(ctx, p, r.off) }))
+}

@@ -1,0 +1,115 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"forebay/cachecore"
+	"forebay/cachecore/ram"
+	"forebay/cachecore/stats"
+)
+
+// Options are what a Volume is made of.
+type Options struct {
+	Object  cachecore.ObjectID
+	Array   cachecore.Array
+	Store   *ram.Store
+	Buffers *ram.Buffers // for fills; twice MaxRead at least. Others may use it too
+	Stats   *stats.Volume
+
+	OnArrayLoss      time.Duration // how long I/O is held while the array is unavailable; 0: it fails at once
+	SequentialBypass int64         // bytes of a sequential stream after which its reads are no longer admitted; 0: 8 MiB, negative: never
+}
+
+// Volume is one cached address space. It is safe for concurrent use, Close excepted.
+type Volume struct {
+	object  cachecore.ObjectID
+	array   cachecore.Array
+	store   *ram.Store
+	buffers *ram.Buffers
+	stats   *stats.Volume
+
+	runs    runs
+	locks   *rangeLock
+	fills   fills
+	streams streams
+	outage  outage
+	calls   calls
+
+	// extent is how far the array reaches; readable is how far anybody may read, which follows when the cache fits the new extent.
+	extent, readable atomic.Int64
+	drops            drops
+
+	life context.Context // of fills, of I/O that is held, and of all that is installed
+	end  context.CancelFunc
+}
+
+const (
+	// MaxRead is the longest Read in bytes.
+	MaxRead = ram.MaxRead
+
+	defaultBypass = 8 << 20
+	smallest      = 512 // bytes, the smallest logical block there is
+)
+
+var errClosed = fmt.Errorf("volume closed: %w", cachecore.ErrUnavailable)
+
+// New returns a volume over an array that has been attached: its size is known.
+func New(o Options) *Volume {
+	if o.SequentialBypass == 0 {
+		o.SequentialBypass = defaultBypass
+	}
+	if o.Stats == nil {
+		o.Stats = new(stats.Volume)
+	}
+	v := &Volume{object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock()}
+	v.streams.threshold = o.SequentialBypass
+	v.outage.hold = o.OnArrayLoss
+	v.extent.Store(o.Array.Info().Size)
+	v.readable.Store(v.extent.Load())
+	v.life, v.end = context.WithCancel(context.Background())
+	return v
+}
+
+// Flush makes every answered write durable, as far as the array can.
+func (v *Volume) Flush(ctx context.Context) error {
+	if !v.calls.enter() {
+		return errClosed
+	}
+	defer v.calls.leave()
+	return v.ask(ctx, v.array.Flush)
+}
+
+// Wake says that the array is back: what is held tries again at once.
+func (v *Volume) Wake() { v.outage.wake() }
+
+// Close refuses new calls, waits for those under way or for the end of ctx, which it returns, and empties the cache. It does not flush.
+func (v *Volume) Close(ctx context.Context) error {
+	err := v.calls.close(ctx)
+	v.end()
+	v.Drop()
+	return err
+}
+
+// check refuses ranges that the array doesn't have, and notices when it has grown.
+func (v *Volume) check(off, n int64) error {
+	info := v.array.Info()
+	if info.Size != v.readable.Load() {
+		v.resize()
+	}
+	if block := int64(max(info.LogicalBlock, smallest)); off%block != 0 || n%block != 0 {
+		return fmt.Errorf("%d bytes at %d: not multiples of %d", n, off, block)
+	}
+	if off < 0 || n < 0 || off > info.Size || n > info.Size-off {
+		return fmt.Errorf("%d bytes at %d: %w", n, off, cachecore.ErrOutOfRange)
+	}
+	return nil
+}
+
+// blocksOf are the blocks that a range of at least one byte touches.
+func blocksOf(off, n int64) (first cachecore.Block, blocks int) {
+	first = cachecore.Block(off / cachecore.BlockSize)
+	return first, int(cachecore.Block((off+n-1)/cachecore.BlockSize)-first) + 1
+}
