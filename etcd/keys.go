@@ -1,0 +1,50 @@
+package etcd
+
+import (
+	"net/url"
+	"strings"
+)
+
+// The keys, all under one version:
+//
+//	/forebay/v1/cluster-id                         UUID, made once
+//	/forebay/v1/objects/KIND/NAME                  a cluster object, canonical JSON
+//	/forebay/v1/applied/FILE/KIND/NAME             the object as FILE last applied it
+//	/forebay/v1/identities/ARRAY                   identity of the medium, from the first attachment on
+//	/forebay/v1/naa/VOLUME                         32 hex digits, made once
+//
+// FILE, KIND and the names are escaped, so that none of them holds a slash.
+const (
+	keyRoot      = "/forebay/v1/"
+	keyClusterID = keyRoot + "cluster-id"
+	keyObjects   = keyRoot + "objects/"
+	keyApplied   = keyRoot + "applied/"
+)
+
+func keyObject(id objectID) string { return keyObjects + id.key() }
+
+func keyAppliedObject(file string, id objectID) string {
+	return keyApplied + url.PathEscape(file) + "/" + id.key()
+}
+
+func keyIdentity(array string) string { return keyRoot + "identities/" + url.PathEscape(array) }
+
+func keyNAA(volume string) string { return keyRoot + "naa/" + url.PathEscape(volume) }
+
+func (id objectID) key() string { return url.PathEscape(id.kind) + "/" + url.PathEscape(id.name) }
+
+// splitApplied takes a key under keyApplied apart.
+func splitApplied(key string) (file string, id objectID, ok bool) {
+	parts := strings.Split(strings.TrimPrefix(key, keyApplied), "/")
+	if len(parts) != 3 {
+		return "", objectID{}, false
+	}
+	for i, part := range parts {
+		plain, err := url.PathUnescape(part)
+		if err != nil {
+			return "", objectID{}, false
+		}
+		parts[i] = plain
+	}
+	return parts[0], objectID{parts[1], parts[2]}, true
+}

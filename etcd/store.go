@@ -1,0 +1,65 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+)
+
+// Store is the cluster's memory. Calls may run concurrently, of several gateways too. What fails by ctx or by a lost server may have
+// been stored; calling again with the same arguments is right.
+type Store interface {
+	// ApplyFile makes the objects of a file those of the cluster: new ones are made, changed ones replaced, and those that the file
+	// held when it was last applied and holds no longer are removed, unless another file holds them. It does all of it or, if an
+	// object in the cluster is not what this file last applied, nothing: then the error is a *DriftError. file names the file in
+	// the whole cluster (gateway and path).
+	ApplyFile(ctx context.Context, file string, objects []Object) error
+	// Identity is the identity of an array as it was stored; empty: it has never been attached.
+	Identity(ctx context.Context, array string) (string, error)
+	// StoreIdentity stores what an array is at its first attachment. If another identity is stored it wraps
+	// cachecore.ErrIdentity. An empty identity, of a medium that has none, is not stored.
+	StoreIdentity(ctx context.Context, array, identity string) error
+	// NAA is a volume's identifier for its initiators, made when it is first asked for: NAA 6, locally administered (SPC-5 7.8.6.6).
+	NAA(ctx context.Context, volume string) ([16]byte, error)
+	// ClusterID is a UUID, made when it is first asked for.
+	ClusterID(ctx context.Context) (string, error)
+}
+
+// Object is a cluster object as a file has it. Kind and Name identify it; Document is JSON.
+type Object struct {
+	Kind, Name string
+	Document   []byte
+}
+
+type objectID struct{ kind, name string }
+
+// kv is what Store needs of etcd: keys with values and, for each, the revision of its last change.
+type kv interface {
+	// get returns the values of those keys that exist.
+	get(ctx context.Context, keys ...string) (map[string]value, error)
+	// list returns all keys with a prefix.
+	list(ctx context.Context, prefix string) (map[string]value, error)
+	// commit does all the changes if every key of when still has that revision (0: it doesn't exist), else nothing, and says which.
+	commit(ctx context.Context, when map[string]int64, changes []change) (bool, error)
+}
+
+type value struct {
+	data     []byte
+	revision int64
+}
+
+// change is a put, or with nil data a removal.
+type change struct {
+	key  string
+	data []byte
+}
+
+// store is Store over any kv.
+type store struct{ kv kv }
+
+// maxAttempts bounds how often a change is tried that others keep overtaking.
+const maxAttempts = 16
+
+var errBusy = errors.New("others keep changing the same keys")
+
+// NewMemory returns a Store that lives as long as it is held: the twin for tests.
+func NewMemory() Store { return &store{newMemory()} }
