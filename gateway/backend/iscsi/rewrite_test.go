@@ -1,0 +1,80 @@
+package iscsi
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"forebay/cachecore"
+)
+
+func TestSpansReturnWhatWasNotThere(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 200 {
+		var s spans
+		var there [64]bool
+		for range 20 {
+			from := r.Int64N(63)
+			to := from + 1 + r.Int64N(64-from-1+1)
+			for _, f := range s.add(from, to) {
+				if f.from < from || f.to > to || f.from >= f.to {
+					t.Fatalf("%v of %d to %d", f, from, to)
+				}
+				for i := f.from; i < f.to; i++ {
+					if there[i] {
+						t.Fatalf("%d was there", i)
+					}
+					there[i] = true
+				}
+			}
+			for i := from; i < to; i++ {
+				if !there[i] {
+					t.Fatalf("%d is missing", i)
+				}
+			}
+			for i := range s[1:] {
+				if s[i].to >= s[i+1].from {
+					t.Fatalf("not apart: %v", s)
+				}
+			}
+		}
+	}
+}
+
+// The array may have the later write durably, and we may be gone before we have written it again.
+func TestE1_NothingIsWrittenAgainThatALaterChangeHasReplaced(t *testing.T) {
+	f := newFake(t, cached, 1)
+	a := open(t, f.options())
+	mustWrite(t, a, pattern(1, 8192), 0, cachecore.WriteOptions{})
+	mustWrite(t, a, pattern(2, 1024), 1024, cachecore.WriteOptions{FUA: true})
+	if err := a.WriteZeroes(t.Context(), 4096, 512, false); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, a, pattern(3, 512), 1024, cachecore.WriteOptions{})
+	var again []span
+	f.set(func() {
+		f.mu.script = func(_ *port, op byte, cdb []byte) (byte, *sense) {
+			if op == opWrite || op == opWriteSame {
+				from := int64(be.Uint64(cdb[2:])) * blockSize
+				again = append(again, span{from, from + int64(be.Uint32(cdb[10:]))*blockSize})
+			}
+			return 0, nil
+		}
+	})
+	f.drop()
+	want := pattern(1, 8192)
+	copy(want[1024:], pattern(2, 1024))
+	copy(want[1024:], pattern(3, 512))
+	clear(want[4096 : 4096+512])
+	expect(t, a, 0, want)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var written spans
+	for _, s := range again {
+		if fresh := written.add(s.from, s.to); len(fresh) != 1 || fresh[0] != s {
+			t.Errorf("%v is written twice, of %v", s, again)
+		}
+	}
+	if len(written) != 1 || written[0] != (span{0, 8192}) {
+		t.Errorf("written again is %v", written)
+	}
+}
