@@ -1,0 +1,54 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// DefaultURL is where the operator's commands look for a gateway when neither --api nor FOREBAY_API says otherwise.
+const DefaultURL = "http://127.0.0.1:7480"
+
+// Client asks one gateway.
+type Client struct {
+	base string
+	http http.Client
+}
+
+// NewClient returns a client of the gateway at the given base URL; an address without a scheme is taken as http.
+func NewClient(base string) *Client {
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	return &Client{base: strings.TrimRight(base, "/"), http: http.Client{Timeout: 10 * time.Second}}
+}
+
+// Status fetches the gateway's status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.get(ctx, "/api/v1/status", &s)
+}
+
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("the gateway's address %q: %w", c.base, err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("no gateway answers at %s (name another with --api or FOREBAY_API): %w", c.base, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+		return fmt.Errorf("%s%s: %s: %s", c.base, path, resp.Status, strings.TrimSpace(string(text)))
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("%s%s: not a gateway's answer: %w", c.base, path, err)
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package api_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"forebay/gateway/api"
+)
+
+// source answers what a test gives it.
+type source struct {
+	status api.Status
+	ready  error
+}
+
+func (s source) Status() api.Status { return s.status }
+func (s source) Ready() error       { return s.ready }
+
+// sample has something in every field.
+var sample = api.Status{
+	Gateway: api.Gateway{Name: "gw-a", FaultDomain: "rack-1", Version: "v1.2.3", Started: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC), ISCSI: []string{"127.0.0.1:3260"}, Initiator: "iqn.2026-11.io.forebay:gw-a.0123abcd"},
+	Pools:   []api.Pool{{Name: "fast", RAMBytes: 1 << 30, RAMUsedBytes: 4096, RAMPinnedBytes: 8192, Evictions: 3}},
+	Arrays:  []api.Array{{Name: "disk1", Kind: "file", State: "away", Reason: "gone", Bytes: 1 << 20, Identity: "uuid:1"}},
+	Volumes: []api.Volume{{
+		Name: "vol1", Array: "disk1", Pool: "fast", Bytes: 1 << 20, Target: "iqn.a", LUN: 1, NAA: "62", Requested: "write-through", Effective: "suspended",
+		Reason: "array disk1: gone", Sessions: 1, Reads: api.Traffic{Operations: 1, Bytes: 2, Errors: 3}, Writes: api.Traffic{Operations: 4, Bytes: 5, Errors: 6},
+		HitRate: 0.5, Latency: api.Split{VM: api.Percentiles{Count: 7, P50: 8, P99: 9}},
+	}},
+	Sessions: []api.Session{{Initiator: "iqn.esx", Target: "iqn.a", Address: "127.0.0.1:5", Since: time.Date(2026, 11, 2, 3, 4, 6, 0, time.UTC), Commands: 10, InFlight: 2}},
+}
+
+const sampleJSON = `{
+  "gateway": {
+    "name": "gw-a",
+    "faultDomain": "rack-1",
+    "version": "v1.2.3",
+    "started": "2026-11-02T03:04:05Z",
+    "iscsi": [
+      "127.0.0.1:3260"
+    ],
+    "initiator": "iqn.2026-11.io.forebay:gw-a.0123abcd"
+  },
+  "pools": [
+    {
+      "name": "fast",
+      "ramBytes": 1073741824,
+      "ramUsedBytes": 4096,
+      "ramPinnedBytes": 8192,
+      "evictions": 3
+    }
+  ],
+  "arrays": [
+    {
+      "name": "disk1",
+      "kind": "file",
+      "state": "away",
+      "reason": "gone",
+      "bytes": 1048576,
+      "identity": "uuid:1"
+    }
+  ],
+  "volumes": [
+    {
+      "name": "vol1",
+      "array": "disk1",
+      "pool": "fast",
+      "bytes": 1048576,
+      "target": "iqn.a",
+      "lun": 1,
+      "naa": "62",
+      "requested": "write-through",
+      "effective": "suspended",
+      "reason": "array disk1: gone",
+      "sessions": 1,
+      "reads": {
+        "operations": 1,
+        "bytes": 2,
+        "errors": 3
+      },
+      "writes": {
+        "operations": 4,
+        "bytes": 5,
+        "errors": 6
+      },
+      "hitRate": 0.5,
+      "latency": {
+        "vm": {
+          "count": 7,
+          "p50Microseconds": 8,
+          "p99Microseconds": 9
+        },
+        "local": {
+          "count": 0,
+          "p50Microseconds": 0,
+          "p99Microseconds": 0
+        },
+        "datastore": {
+          "count": 0,
+          "p50Microseconds": 0,
+          "p99Microseconds": 0
+        }
+      }
+    }
+  ],
+  "sessions": [
+    {
+      "initiator": "iqn.esx",
+      "target": "iqn.a",
+      "address": "127.0.0.1:5",
+      "since": "2026-11-02T03:04:06Z",
+      "commands": 10,
+      "inFlight": 2
+    }
+  ]
+}
+`
+
+func ask(s source, method, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	api.Handler(s, prometheus.NewRegistry()).ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
+	return w
+}
+
+// The keys are an interface: scripts read them.
+func TestStatusIsThisJSON(t *testing.T) {
+	w := ask(source{status: sample}, http.MethodGet, "/api/v1/status")
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" {
+		t.Error(w.Code, w.Header())
+	}
+	if w.Body.String() != sampleJSON {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+func TestVolumesAreListedAndFoundByName(t *testing.T) {
+	var list []api.Volume
+	w := ask(source{status: sample}, http.MethodGet, "/api/v1/volumes")
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 1 || list[0] != sample.Volumes[0] {
+		t.Errorf("%v, %+v", err, list)
+	}
+	var one api.Volume
+	w = ask(source{status: sample}, http.MethodGet, "/api/v1/volumes/vol1")
+	if err := json.Unmarshal(w.Body.Bytes(), &one); err != nil || one != sample.Volumes[0] {
+		t.Errorf("%v, %+v", err, one)
+	}
+	if w := ask(source{status: api.Status{Volumes: []api.Volume{}}}, http.MethodGet, "/api/v1/volumes"); strings.TrimSpace(w.Body.String()) != "[]" {
+		t.Errorf("no volumes are %q", w.Body)
+	}
+}
+
+func TestWhatIsNotThereIsNotFound(t *testing.T) {
+	for _, c := range []struct {
+		method, path string
+		code         int
+	}{
+		{http.MethodGet, "/api/v1/volumes/vol2", http.StatusNotFound},
+		{http.MethodGet, "/api/v1/volumes/vol1/more", http.StatusNotFound},
+		{http.MethodGet, "/api/v1/nothing", http.StatusNotFound},
+		{http.MethodGet, "/api/v2/status", http.StatusNotFound},
+		{http.MethodGet, "/debug/pprof/", http.StatusNotFound},
+		{http.MethodPost, "/api/v1/status", http.StatusMethodNotAllowed},
+		{http.MethodDelete, "/api/v1/volumes/vol1", http.StatusMethodNotAllowed},
+	} {
+		if w := ask(source{status: sample}, c.method, c.path); w.Code != c.code {
+			t.Errorf("%s %s: %d", c.method, c.path, w.Code)
+		}
+	}
+}
+
+func TestReadyzSaysWhatTheGatewayWaitsFor(t *testing.T) {
+	if w := ask(source{}, http.MethodGet, "/readyz"); w.Code != http.StatusOK || w.Body.String() != "ready\n" {
+		t.Error(w.Code, w.Body)
+	}
+	w := ask(source{ready: errors.New("volume vol1: no such disk")}, http.MethodGet, "/readyz")
+	if w.Code != http.StatusServiceUnavailable || w.Body.String() != "volume vol1: no such disk\n" {
+		t.Error(w.Code, w.Body)
+	}
+}
+
+func TestScrapesAreBounded(t *testing.T) {
+	began, goOn := make(chan struct{}), make(chan struct{})
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "slow"}, func() float64 {
+		began <- struct{}{}
+		<-goOn
+		return 1
+	}))
+	handler, codes := api.Handler(source{}, metrics), make(chan int)
+	scrape := func() {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+		codes <- w.Code
+	}
+	const most = 4
+	for range most {
+		go scrape()
+		<-began
+	}
+	go scrape()
+	if code := <-codes; code != http.StatusServiceUnavailable {
+		t.Errorf("one too many is answered %d", code)
+	}
+	close(goOn)
+	for range most {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("the others are answered %d", code)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package api
+
+import "time"
+
+// Status is GET /api/v1/status: one gateway at one moment.
+type Status struct {
+	Gateway  Gateway   `json:"gateway"`
+	Pools    []Pool    `json:"pools"`
+	Arrays   []Array   `json:"arrays"`
+	Volumes  []Volume  `json:"volumes"`
+	Sessions []Session `json:"sessions"`
+}
+
+// Gateway names the process that answered.
+type Gateway struct {
+	Name        string    `json:"name"`
+	FaultDomain string    `json:"faultDomain"`
+	Version     string    `json:"version"`
+	Started     time.Time `json:"started"`
+	ISCSI       []string  `json:"iscsi"`     // addresses that listen
+	Initiator   string    `json:"initiator"` // iSCSI name that arrays know it by
+}
+
+// Pool is what this gateway gives to an acceleration pool.
+type Pool struct {
+	Name           string `json:"name"`
+	RAMBytes       int64  `json:"ramBytes"`
+	RAMUsedBytes   int64  `json:"ramUsedBytes"`
+	RAMPinnedBytes int64  `json:"ramPinnedBytes"`
+	Evictions      uint64 `json:"evictions"`
+}
+
+// Array is a storage system behind; Reason says what is wrong, or is empty.
+type Array struct {
+	Name     string `json:"name"`
+	Kind     string `json:"kind"`
+	State    string `json:"state"` // attached, away
+	Reason   string `json:"reason,omitempty"`
+	Bytes    int64  `json:"bytes"`
+	Identity string `json:"identity,omitempty"`
+	Unfenced bool   `json:"unfenced,omitempty"` // it can't keep other hosts from writing (PROTOCOL D4)
+}
+
+// Volume is one served volume with its requested and effective policy (they differ for a reason that is said).
+type Volume struct {
+	Name      string  `json:"name"`
+	Array     string  `json:"array"`
+	Pool      string  `json:"pool"`
+	Bytes     int64   `json:"bytes"`
+	Target    string  `json:"target"`
+	LUN       uint64  `json:"lun"`
+	NAA       string  `json:"naa"`
+	Requested string  `json:"requested"`
+	Effective string  `json:"effective"`
+	Reason    string  `json:"reason,omitempty"`
+	Sessions  int     `json:"sessions"`
+	Reads     Traffic `json:"reads"`
+	Writes    Traffic `json:"writes"`
+	// HitRate is the share of read blocks, 0 to 1, that the cache of this gateway answered since the start.
+	HitRate float64 `json:"hitRate"`
+	Latency Split   `json:"latency"`
+}
+
+// Traffic counts what clients asked since the start.
+type Traffic struct {
+	Operations uint64 `json:"operations"`
+	Bytes      uint64 `json:"bytes"`
+	Errors     uint64 `json:"errors"`
+}
+
+// Split tells where the time went: as the VM observed it, what the cache answered, and what waited for the array.
+type Split struct {
+	VM        Percentiles `json:"vm"`
+	Local     Percentiles `json:"local"`
+	Datastore Percentiles `json:"datastore"`
+}
+
+// Percentiles of a latency distribution, in microseconds.
+type Percentiles struct {
+	Count uint64  `json:"count"`
+	P50   float64 `json:"p50Microseconds"`
+	P99   float64 `json:"p99Microseconds"`
+}
+
+// Session is one initiator that is logged in.
+type Session struct {
+	Initiator string    `json:"initiator"`
+	Target    string    `json:"target"`
+	Address   string    `json:"address"`
+	Since     time.Time `json:"since"`
+	Commands  uint64    `json:"commands"`
+	InFlight  int       `json:"inFlight"`
+}

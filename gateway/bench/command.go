@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Command is `forebay bench`.
+func Command() *cobra.Command {
+	f := &flags{}
+	cmd := &cobra.Command{
+		Use:   "bench URL",
+		Short: "Drive an iSCSI target, ours or another's: load, comparison, verification",
+		Long: `Drive an iSCSI target, ours or another's. URL is iscsi://[user[%secret]@]host[:port]/target/lun.
+
+Writes (--read below 100, and --verify) overwrite what is on the LUN.`,
+		Example: `  forebay bench iscsi://127.0.0.1:3260/iqn.2026-11.io.forebay:demo/0 --read 70 --depth 32 --zipf 1.1
+  forebay bench URL --vs OTHER-URL --warm-up --working-set 256MiB
+  forebay bench URL --verify --shared --sessions 8`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	f.define(cmd.Flags())
+	return cmd
+}
+
+// flags are the command line.
+type flags struct {
+	opts                         Options
+	mode                         string
+	versus                       string
+	versusPID                    int
+	block, workingSet, offset    size
+	secretFile, mutualSecretFile string
+	asJSON                       bool
+}
+
+func (f *flags) define(s *pflag.FlagSet) {
+	o := &f.opts
+	s.StringVar(&f.mode, "mode", "rand", "rand or seq")
+	s.IntVar(&o.Read, "read", 100, "percent of the commands that read; with --verify 50")
+	s.Var(&f.block, "block-size", "bytes per command (default 4KiB; with --verify a mixture)")
+	s.IntVar(&o.Depth, "depth", 32, "commands outstanding per session")
+	s.IntVar(&o.Sessions, "sessions", 1, "sessions")
+	s.Var(&f.workingSet, "working-set", "how much of the LUN to use (default all of it; with --verify at most 1GiB)")
+	s.Var(&f.offset, "offset", "where on the LUN that begins")
+	s.Float64Var(&o.Zipf, "zipf", 0, "some blocks are asked for more often: exponent of Zipf's law, above 1")
+	s.DurationVar(&o.Duration, "duration", 0, "how long (default 10s)")
+	s.BoolVar(&o.WarmUp, "warm-up", false, "read the working set once, first")
+	s.Uint64Var(&o.Seed, "seed", 0, "of the random numbers (default a new one)")
+	s.BoolVar(&o.Digests, "digests", false, "header and data digests")
+	s.StringVar(&o.Target.CHAP.User, "chap-user", "", "CHAP user, if not in the URL")
+	s.StringVar(&f.secretFile, "chap-secret-file", "", "file with the CHAP secret")
+	s.StringVar(&o.Target.CHAP.MutualUser, "chap-mutual-user", "", "CHAP user that the target must prove to be")
+	s.StringVar(&f.mutualSecretFile, "chap-mutual-secret-file", "", "file with its secret")
+	s.StringVar(&f.versus, "vs", "", "URL of a second target, driven in turns with the first")
+	s.IntVar(&o.Rounds, "rounds", 0, "turns of each, with --vs (default 5)")
+	s.IntVar(&o.Target.PID, "pid", 0, "process that serves the target: tells its CPU time per command")
+	s.IntVar(&f.versusPID, "vs-pid", 0, "the same for --vs")
+	s.BoolVar(&o.Verify, "verify", false, "write blocks that say which write they came from, and check every read")
+	s.BoolVar(&o.Shared, "shared", false, "with --verify: sessions overlap on the same blocks")
+	s.BoolVar(&o.Reconnect, "reconnect", false, "log in again when a connection is lost, for up to a minute")
+	s.BoolVar(&f.asJSON, "json", false, "print JSON")
+}
+
+func (f *flags) run(cmd *cobra.Command, url string) error {
+	o, err := f.options(url, cmd.Flags().Changed("read"))
+	if err != nil {
+		return err
+	}
+	if terminal(os.Stderr) {
+		o.Progress = os.Stderr
+	}
+	report, err := Run(cmd.Context(), o)
+	if report.Target == "" {
+		return err
+	}
+	show := report.Table
+	if f.asJSON {
+		show = report.JSON
+	}
+	if showErr := show(cmd.OutOrStdout()); err == nil {
+		err = showErr
+	}
+	return err
+}
+
+func (f *flags) options(url string, readGiven bool) (Options, error) {
+	o := f.opts
+	switch f.mode {
+	case "rand", "random":
+		o.Random = true
+	case "seq", "sequential":
+	default:
+		return o, fmt.Errorf("--mode %s: want rand or seq", f.mode)
+	}
+	if o.Verify && !readGiven {
+		o.Read = 50
+	}
+	if f.block > maxBlock {
+		return o, fmt.Errorf("--block-size %s: at most %s", formatSize(int64(f.block)), formatSize(maxBlock))
+	}
+	o.BlockSize, o.WorkingSet, o.Offset = int(f.block), int64(f.workingSet), int64(f.offset)
+	for _, secret := range []struct {
+		file string
+		to   *string
+	}{{f.secretFile, &o.Target.CHAP.Secret}, {f.mutualSecretFile, &o.Target.CHAP.MutualSecret}} {
+		if secret.file == "" {
+			continue
+		}
+		p, err := os.ReadFile(secret.file)
+		if err != nil {
+			return o, err
+		}
+		*secret.to = strings.TrimRight(string(p), "\r\n")
+	}
+	o.Target.URL = url
+	if f.versus != "" {
+		o.Versus = &Endpoint{URL: f.versus, CHAP: o.Target.CHAP, PID: f.versusPID}
+	}
+	return o, nil
+}
+
+// terminal says whether somebody looks at f.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

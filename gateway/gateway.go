@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"forebay/cachecore"
+	"forebay/configs"
+	"forebay/etcd"
+	"forebay/protocols/iscsi/target"
+	"forebay/protocols/scsi"
+)
+
+// Options of New.
+type Options struct {
+	Config  *configs.Config
+	Log     zerolog.Logger
+	Version string
+}
+
+// Gateway is one gateway. New makes it, Run is its life.
+type Gateway struct {
+	config  *configs.Config
+	log     zerolog.Logger
+	version string
+	started time.Time
+
+	listeners *listeners
+	store     etcd.Store
+	initiator string // iSCSI name that arrays know this gateway by
+
+	// Made by build, in this order, before anything runs; not changed afterwards.
+	pools   map[string]*pool
+	volumes []*served
+	writes  *writes
+	server  *target.Server
+}
+
+// startTimeout is what the control plane gets to start.
+const startTimeout = time.Minute
+
+// New returns a gateway that has started nothing.
+func New(o Options) *Gateway {
+	return &Gateway{config: o.Config, log: o.Log, version: cmp.Or(o.Version, "unknown"), listeners: newListeners(o.Log), pools: map[string]*pool{}}
+}
+
+// Run serves until ctx ends, and then ends in order. It returns an error if it can't start, or could not end in order. A start that ctx
+// calls off is no error.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	g.started = time.Now()
+	for _, w := range g.config.Warnings {
+		g.log.Warn().Str("config", w.Error()).Msg("configuration")
+	}
+	plane, err := g.start(ctx)
+	if plane != nil {
+		defer func() {
+			if err = errors.Join(err, plane.Close()); err == nil {
+				g.log.Info().Msg("ended")
+			}
+		}()
+	}
+	switch {
+	case err == nil:
+		g.log.Info().Str("gateway", g.config.Gateway.Name).Str("version", g.version).Int("volumes", len(g.volumes)).Msg("gateway starts")
+		return g.serve(ctx, plane.Failed())
+	case ctx.Err() != nil:
+		g.log.Info().AnErr("reason", err).Msg("called off before the gateway had started")
+		return g.release()
+	default:
+		return errors.Join(err, g.release())
+	}
+}
+
+// start starts the control plane, which may be there with an error too, and builds the rest.
+func (g *Gateway) start(ctx context.Context) (*etcd.Embedded, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	plane, err := etcd.StartEmbedded(ctx, etcd.EmbeddedOptions{Dir: filepath.Join(g.config.Gateway.DataDir, "etcd"), Log: g.log})
+	if err != nil {
+		return nil, err
+	}
+	g.store = plane.Store()
+	return plane, g.build(ctx)
+}
+
+// build makes all parts from the configuration, once the cluster agrees with it.
+func (g *Gateway) build(ctx context.Context) error {
+	if err := g.apply(ctx); err != nil {
+		return err
+	}
+	for _, t := range g.config.Gateway.Tiers {
+		p, err := newPool(t, g.log)
+		if err != nil {
+			return err
+		}
+		g.pools[t.Pool] = p
+	}
+	known, err := g.arrays(ctx)
+	if err != nil {
+		return err
+	}
+	for i, c := range g.config.Volumes {
+		v, err := g.newVolume(ctx, known, c, cachecore.ObjectID(i+1))
+		if err != nil {
+			return err
+		}
+		g.volumes = append(g.volumes, v)
+	}
+	return g.buildServer()
+}
+
+// buildServer makes what serves the volumes.
+func (g *Gateway) buildServer() (err error) {
+	if g.writes, err = newWrites(g.log); err != nil {
+		return err
+	}
+	limits := g.config.Gateway.Limits
+	g.server = target.New(target.Options{
+		Catalog:  newCatalog(g.volumes, g.config.Gateway.Advertise.ISCSI),
+		Buffers:  g.writes.buffers,
+		Observer: observer{},
+		Limits: target.Limits{Sessions: limits.Sessions, Unauthenticated: limits.Unauthenticated, Login: time.Duration(limits.Login),
+			Memory: int(limits.MemoryPerConnection)},
+		Logger: g.log,
+		Alias:  "Forebay " + g.config.Gateway.Name,
+	})
+	return nil
+}
+
+// apply makes the file's pools, arrays and volumes those of the cluster (DESIGN 10).
+func (g *Gateway) apply(ctx context.Context) error {
+	fromFile, err := g.config.Objects()
+	if err != nil {
+		return err
+	}
+	objects := make([]etcd.Object, len(fromFile))
+	for i, o := range fromFile {
+		objects[i] = etcd.Object(o)
+	}
+	return g.store.ApplyFile(ctx, g.config.Gateway.Name+":"+g.config.File, objects)
+}
+
+// arrays gives arrays something to know this gateway by: a name that stays, unique among clusters, and a key of this boot (PROTOCOL D3).
+func (g *Gateway) arrays(ctx context.Context) (arrays, error) {
+	cluster, err := g.store.ClusterID(ctx)
+	if err != nil {
+		return arrays{}, err
+	}
+	name := strings.ReplaceAll(strings.ToLower(g.config.Gateway.Name), "_", "-")
+	sum := sha256.Sum256([]byte(cluster + "/" + g.config.Gateway.Name))
+	key := uint64(binary.BigEndian.Uint32(sum[:]))<<32 | uint64(rand.Uint32()&^0xff)
+	g.initiator = fmt.Sprintf("iqn.2026-11.io.forebay:%s.%.8s", name, cluster)
+	return arrays{store: g.store, initiator: g.initiator, key: key, started: g.started, log: g.log}, nil
+}
+
+func (g *Gateway) newVolume(ctx context.Context, known arrays, c configs.Volume, object cachecore.ObjectID) (*served, error) {
+	p := g.pools[c.Pool]
+	if p == nil {
+		return nil, fmt.Errorf("volume %s: this gateway gives no tier to pool %s: add one under gateway.tiers", c.Name, c.Pool)
+	}
+	naa, err := g.store.NAA(ctx, c.Name)
+	if err != nil {
+		return nil, err
+	}
+	identity := scsi.Identity{NAA: naa, Serial: hex.EncodeToString(naa[:]), Vendor: "FOREBAY", Product: "VOLUME", Name: c.Name}
+	for _, a := range g.config.Arrays {
+		if a.Name == c.From.Array {
+			return newServed(c, object, p, known.attachment(a, c), identity, g.log), nil
+		}
+	}
+	return nil, fmt.Errorf("volume %s: no array %s", c.Name, c.From.Array)
+}
+
+// release gives the memory back. What is in use stays where it is, to the process's end: else who uses it would die of it, or write into
+// what took its place.
+func (g *Gateway) release() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var errs []error
+	for _, p := range g.pools {
+		errs = append(errs, p.close(ctx))
+	}
+	if g.writes != nil {
+		errs = append(errs, g.writes.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"forebay/cachecore/stats"
+)
+
+// collector tells Prometheus what the gateway counts, at the moment it asks.
+type collector struct{ g *Gateway }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("forebay_"+name, help, labels, nil)
+}
+
+// The metrics of a volume, a pool, an array and the gateway.
+var (
+	volumeOperations = [2]*prometheus.Desc{
+		stats.Read:  describe("volume_read_operations_total", "Reads that initiators asked for.", "volume"),
+		stats.Write: describe("volume_write_operations_total", "Writes that initiators asked for.", "volume"),
+	}
+	volumeBytes = [2]*prometheus.Desc{
+		stats.Read:  describe("volume_read_bytes_total", "Bytes that initiators read.", "volume"),
+		stats.Write: describe("volume_write_bytes_total", "Bytes that initiators wrote.", "volume"),
+	}
+	volumeErrors = [2]*prometheus.Desc{
+		stats.Read:  describe("volume_read_errors_total", "Reads that did not end with GOOD.", "volume"),
+		stats.Write: describe("volume_write_errors_total", "Writes that did not end with GOOD.", "volume"),
+	}
+	volumeHits    = describe("volume_hit_blocks_total", "Blocks of 4 KiB that reads found in the cache.", "volume")
+	volumeMisses  = describe("volume_missed_blocks_total", "Blocks of 4 KiB that reads did not find in the cache.", "volume")
+	volumeSize    = describe("volume_size_bytes", "Size of the volume.", "volume")
+	volumeReady   = describe("volume_ready", "1 if the volume answers medium access.", "volume")
+	volumeLatency = describe("volume_latency_seconds",
+		"Latency as the VM observed it (vm), of what the cache answered (local, one in 16 sampled), and of what the array was asked (datastore).", "volume", "path")
+
+	arrayOperations = [2]*prometheus.Desc{
+		stats.Read:  describe("array_read_operations_total", "Reads that the array was asked for.", "array"),
+		stats.Write: describe("array_write_operations_total", "Writes that the array was asked for.", "array"),
+	}
+	arrayBytes = [2]*prometheus.Desc{
+		stats.Read:  describe("array_read_bytes_total", "Bytes read from the array.", "array"),
+		stats.Write: describe("array_write_bytes_total", "Bytes written to the array.", "array"),
+	}
+	arrayAttached = describe("array_attached", "1 if the array is attached.", "array")
+
+	poolSize      = describe("pool_ram_bytes", "RAM that the gateway gives to the pool.", "pool")
+	poolUsed      = describe("pool_ram_used_bytes", "RAM that holds cached blocks.", "pool")
+	poolPinned    = describe("pool_ram_pinned_bytes", "RAM of blocks that are on their way to an initiator.", "pool")
+	poolIndex     = describe("pool_index_bytes", "Memory of the index over the RAM tier.", "pool")
+	poolInserts   = describe("pool_inserted_blocks_total", "Blocks that entered the RAM tier.", "pool")
+	poolEvictions = describe("pool_evicted_blocks_total", "Blocks that were evicted from the RAM tier.", "pool")
+
+	iscsiSessions = describe("iscsi_sessions", "Sessions that are logged in.")
+)
+
+// latencyBounds are the upper bounds of the latency histograms.
+var latencyBounds = []time.Duration{
+	5 * time.Microsecond, 10 * time.Microsecond, 25 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond,
+	500 * time.Microsecond, time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+	100 * time.Millisecond, time.Second, 10 * time.Second,
+}
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, to) }
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(to chan<- prometheus.Metric) {
+	gauge(to, iscsiSessions, float64(len(c.g.server.Sessions())))
+	for name, p := range c.g.pools {
+		m := p.store.Stats()
+		gauge(to, poolSize, float64(m.Bytes), name)
+		gauge(to, poolUsed, float64(m.UsedBytes), name)
+		gauge(to, poolPinned, float64(m.PinnedBytes), name)
+		gauge(to, poolIndex, float64(m.IndexBytes), name)
+		count(to, poolInserts, m.Inserts, name)
+		count(to, poolEvictions, m.Evictions, name)
+	}
+	for _, v := range c.g.volumes {
+		v.collect(to)
+	}
+}
+
+func (s *served) collect(to chan<- prometheus.Metric) {
+	name, array, counted := s.config.Name, s.attachment.name, s.stats.Snapshot()
+	for op, t := range [2]stats.Traffic{stats.Read: counted.Reads, stats.Write: counted.Writes} {
+		count(to, volumeOperations[op], t.Operations, name)
+		count(to, volumeBytes[op], t.Bytes, name)
+		count(to, volumeErrors[op], t.Errors, name)
+	}
+	for op, t := range [2]stats.Traffic{stats.Read: counted.ArrayReads, stats.Write: counted.ArrayWrites} {
+		count(to, arrayOperations[op], t.Operations, array)
+		count(to, arrayBytes[op], t.Bytes, array)
+	}
+	count(to, volumeHits, counted.HitBlocks, name)
+	count(to, volumeMisses, counted.MissedBlocks, name)
+	for path, d := range map[string]*stats.Distribution{"vm": &counted.VM, "local": &counted.Local, "datastore": &counted.Datastore} {
+		histogram(to, d, name, path)
+	}
+	ready, _ := s.serves()
+	attached, _ := s.attachment.state()
+	gauge(to, volumeSize, float64(s.attachment.Info().Size), name)
+	gauge(to, volumeReady, truth(ready), name)
+	gauge(to, arrayAttached, truth(attached), array)
+}
+
+func histogram(to chan<- prometheus.Metric, d *stats.Distribution, labels ...string) {
+	buckets := make(map[float64]uint64, len(latencyBounds))
+	for _, bound := range latencyBounds {
+		buckets[bound.Seconds()] = d.AtMost(bound)
+	}
+	to <- prometheus.MustNewConstHistogram(volumeLatency, d.Count, d.Sum.Seconds(), buckets, labels...)
+}
+
+func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func count(to chan<- prometheus.Metric, d *prometheus.Desc, n uint64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

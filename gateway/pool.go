@@ -1,0 +1,92 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"forebay/cachecore/ram"
+	"forebay/configs"
+)
+
+// pool is what this gateway gives to an acceleration pool: the RAM tier, and beside it the buffers that fills read into.
+type pool struct {
+	name    string
+	arena   *ram.Arena
+	store   *ram.Store
+	buffers *ram.Buffers
+}
+
+// The memory for I/O is not taken from a tier: a tier's size is what it caches. Pages of it that are never used cost nothing.
+const (
+	fillBytes  = 64 << 20  // of each pool: reads of the array under way, and their data on its way to initiators
+	writeBytes = 256 << 20 // of the gateway: data-out on its way from initiators to arrays
+)
+
+func newPool(t configs.Tier, log zerolog.Logger) (*pool, error) {
+	arena, err := newArena(int64(t.RAM)+fillBytes, log.With().Str("pool", t.Pool).Logger())
+	if err != nil {
+		return nil, fmt.Errorf("pool %s: %w", t.Pool, err)
+	}
+	store, err := ram.NewStore(arena.Take(int64(t.RAM)))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("pool %s: %w", t.Pool, err), arena.Close())
+	}
+	return &pool{name: t.Pool, arena: arena, store: store, buffers: ram.NewBuffers(arena.Take(fillBytes))}, nil
+}
+
+// close waits until nobody has pinned a block any more; volumes are closed and have no buffers out. With an error the memory is still in use
+// and stays.
+func (p *pool) close(ctx context.Context) error {
+	err := p.store.Close(ctx)
+	if err == nil {
+		err = allBack(p.buffers, fillBytes)
+	}
+	if err != nil {
+		return fmt.Errorf("pool %s: %w", p.name, err)
+	}
+	return p.arena.Close()
+}
+
+// writes is the memory of data-out.
+type writes struct {
+	arena   *ram.Arena
+	buffers *ram.Buffers
+}
+
+func newWrites(log zerolog.Logger) (*writes, error) {
+	arena, err := newArena(writeBytes, log)
+	if err != nil {
+		return nil, fmt.Errorf("memory for writes: %w", err)
+	}
+	return &writes{arena: arena, buffers: ram.NewBuffers(arena.Take(writeBytes))}, nil
+}
+
+// close is the end of the memory, unless a buffer is out.
+func (w *writes) close() error {
+	if err := allBack(w.buffers, writeBytes); err != nil {
+		return fmt.Errorf("memory for writes: %w", err)
+	}
+	return w.arena.Close()
+}
+
+func allBack(buffers *ram.Buffers, bytes int64) error {
+	if out := bytes - buffers.Free(); out > 0 {
+		return fmt.Errorf("%d bytes of buffers are still in use", out)
+	}
+	return nil
+}
+
+// newArena reserves memory, and says so when it may be swapped out.
+func newArena(bytes int64, log zerolog.Logger) (*ram.Arena, error) {
+	arena, err := ram.NewArena(bytes)
+	if err != nil {
+		return nil, err
+	}
+	if err := arena.Locked(); err != nil {
+		log.Warn().Err(err).Msg("memory is not page-locked: under memory pressure hits may become slow; raise the limit on locked memory (LimitMEMLOCK, ulimit -l)")
+	}
+	return arena, nil
+}

@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"forebay/cachecore"
+	"forebay/cachecore/stats"
+	"forebay/cachecore/volume"
+	"forebay/configs"
+	"forebay/protocols/scsi"
+)
+
+// served is one configured volume with all that serves it: an attachment below, the cache, a unit above. It watches its attachment.
+type served struct {
+	config     configs.Volume
+	object     cachecore.ObjectID
+	pool       *pool
+	attachment *attachment
+	identity   scsi.Identity
+	stats      *stats.Volume
+	storage    storage
+	device     *device
+	log        zerolog.Logger
+
+	mu struct {
+		sync.Mutex
+		ready bool
+		away  *time.Timer // runs while I/O is held for an array that is away
+	}
+}
+
+func newServed(c configs.Volume, object cachecore.ObjectID, p *pool, a *attachment, identity scsi.Identity, log zerolog.Logger) *served {
+	s := &served{config: c, object: object, pool: p, attachment: a, identity: identity, stats: new(stats.Volume),
+		log: log.With().Str("volume", c.Name).Logger()}
+	unit := scsi.NewUnit(scsi.UnitOptions{Identity: identity, Store: &s.storage, Logger: s.log})
+	s.device = &device{Unit: unit, stats: s.stats}
+	return s
+}
+
+// run keeps the volume's array attached until ctx ends.
+func (s *served) run(ctx context.Context) {
+	s.attachment.run(ctx, s)
+	s.setReady(false)
+}
+
+// attaching says how large the volume is. At a later attachment than the first nothing that is cached is
+// known to be what the array has: it may have been changed, or have forgotten what it had not flushed.
+func (s *served) attaching(info cachecore.ArrayInfo) {
+	if v := s.storage.volume.Load(); v != nil {
+		v.Drop()
+	}
+	s.resized(info)
+}
+
+func (s *served) resized(info cachecore.ArrayInfo) {
+	s.device.SetGeometry(geometryOf(info, s.config.ISCSI.BlockSize))
+}
+
+func (s *served) doubted(unflushed bool) {
+	v := s.storage.volume.Load()
+	if v == nil {
+		return
+	}
+	v.Drop()
+	s.log.Warn().Msg("others may have written to the array; the cache is emptied")
+	if unflushed {
+		s.writesLost("others took the array before it had flushed all that it had answered")
+	}
+}
+
+// writesLost tells every initiator that what was answered may be gone.
+func (s *served) writesLost(why string) {
+	s.device.WritesLost()
+	s.log.Error().Msg(why + "; the next flush of each initiator fails")
+}
+
+// attached makes the volume at the first attachment; at a later one it lets go on what is held.
+func (s *served) attached() {
+	if v := s.storage.volume.Load(); v != nil {
+		v.Wake()
+	} else {
+		s.storage.volume.Store(volume.New(volume.Options{Object: s.object, Array: s.attachment, Store: s.pool.store, Buffers: s.pool.buffers,
+			Stats: s.stats, OnArrayLoss: s.config.Policy.OnArrayLoss.Hold}))
+	}
+	s.setReady(true)
+	s.log.Info().Str("target", s.config.ISCSI.Target).Int("lun", s.config.ISCSI.LUN).Msg("volume serves")
+}
+
+// lost keeps the unit ready for as long as the policy holds I/O. What was answered and may be gone is told to every initiator.
+func (s *served) lost(unflushed bool) {
+	if unflushed {
+		s.writesLost("the array was lost before it had flushed all that it had answered")
+	}
+	hold := s.config.Policy.OnArrayLoss.Hold
+	if hold == 0 {
+		s.setReady(false)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var timer *time.Timer
+	timer = time.AfterFunc(hold, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.mu.away == timer {
+			s.ready(false)
+			s.log.Warn().Dur("held", hold).Msg("array still away; initiators are told that the volume is not ready")
+		}
+	})
+	s.mu.away = timer
+}
+
+func (s *served) setReady(ready bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready(ready)
+}
+
+// ready is setReady with s.mu held: readiness and the timer that would end it change together.
+func (s *served) ready(ready bool) {
+	if s.mu.away != nil {
+		s.mu.away.Stop()
+		s.mu.away = nil
+	}
+	s.mu.ready = ready
+	s.device.SetReady(ready)
+}
+
+// serves says whether the volume answers medium access, and if not in full, why.
+func (s *served) serves() (ready bool, reason string) {
+	s.mu.Lock()
+	ready = s.mu.ready
+	s.mu.Unlock()
+	attached, why := s.attachment.state()
+	switch {
+	case !attached:
+		return ready, why
+	case !ready:
+		return ready, "being attached"
+	}
+	return ready, ""
+}
+
+// close makes what was answered durable and ends the volume. An error says that something of it is still under way, and uses the pool's
+// memory. What failed to be flushed is told here: nobody is left to be answered.
+func (s *served) close(ctx context.Context) error {
+	v := s.storage.volume.Load()
+	if v == nil {
+		return nil
+	}
+	if attached, _ := s.attachment.state(); attached {
+		if err := v.Flush(ctx); err != nil {
+			s.log.Error().Err(err).Msg("the array could not be flushed at the end")
+		}
+	}
+	if err := v.Close(ctx); err != nil {
+		return fmt.Errorf("volume %s: I/O under way: %w", s.config.Name, err)
+	}
+	return nil
+}
