@@ -1,0 +1,3 @@
+// Package integration tests Forebay from outside: real processes of the binary, real initiators in front, real arrays behind,
+// peers beside it for comparison; and it holds the promises about the tree itself (import walls, mutations). Nothing imports it.
+package integration

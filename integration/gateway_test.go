@@ -1,0 +1,164 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"forebay/gateway/api"
+)
+
+// demoTarget is the target of every gateway that startGateway starts.
+const demoTarget = "iqn.2026-11.io.forebay:test"
+
+// settings are what a test wants of its gateway; the zero value is a 64 MiB tier over a 256 MiB sparse file.
+type settings struct {
+	dir       string // empty: a folder of the test
+	ram       string
+	disk      string
+	blockSize int
+	listen    string   // iSCSI address
+	limits    string   // inside gateway.limits: {...}
+	array     string   // of an array behind: what stands under its name; empty: a file with the size of disk
+	lun       int      // of such an array
+	policy    string   // further keys of the policy
+	volume    []string // further lines of the volume's iscsi mapping
+}
+
+func (s settings) config() string {
+	or := func(v, other string) string {
+		if v == "" {
+			return other
+		}
+		return v
+	}
+	if s.blockSize == 0 {
+		s.blockSize = 512
+	}
+	file := fmt.Sprintf("file: {gateway: gw-test, path: %s/disk.img, size: %s}", s.dir, or(s.disk, "256MiB"))
+	if s.policy != "" {
+		s.policy = ", " + s.policy
+	}
+	return fmt.Sprintf(`gateway:
+  name: gw-test
+  data-dir: %[1]s/data
+  listen:
+    iscsi: ["%[2]s"]
+    api: 127.0.0.1:0
+  tiers:
+    - {pool: fast, ram: %[3]s}
+  limits: {%[4]s}
+  log: {level: info, format: json}
+etcd:
+  embedded: {}
+pools:
+  - {name: fast}
+arrays:
+  - name: disk1
+    %[5]s
+volumes:
+  - name: vol1
+    from: {array: disk1, lun: %[9]d}
+    pool: fast
+    policy: {write: through%[10]s}
+    iscsi:
+      target: %[6]q
+      lun: 0
+      block-size: %[7]d
+      %[8]s
+`, s.dir, or(s.listen, "127.0.0.1:0"), or(s.ram, "64MiB"), s.limits, or(s.array, file), demoTarget, s.blockSize,
+		strings.Join(s.volume, "\n      "), s.lun, s.policy)
+}
+
+// gatewayProcess is a running gateway.
+type gatewayProcess struct {
+	*process
+	dir, portal, api string
+}
+
+// startGateway writes a configuration, starts the binary with it and waits until it serves.
+func startGateway(t testing.TB, s settings) *gatewayProcess {
+	t.Helper()
+	if s.dir == "" {
+		s.dir = t.TempDir()
+	}
+	g := &gatewayProcess{dir: s.dir, process: start(t, forebay, "gateway", "--config", writeConfig(t, s))}
+	g.portal = g.address("iscsi")
+	g.api = g.address("api")
+	g.waitFor(30*time.Second, `"volume":"vol1"`, `"message":"volume serves"`)
+	return g
+}
+
+func writeConfig(t testing.TB, s settings) string {
+	t.Helper()
+	path := filepath.Join(s.dir, "forebay.yaml")
+	if err := os.WriteFile(path, []byte(s.config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// address waits for a listener's log line and returns the address that it got.
+func (g *gatewayProcess) address(listener string) string {
+	g.t.Helper()
+	line := g.waitFor(30*time.Second, fmt.Sprintf(`"listener":%q`, listener), `"message":"listening"`)
+	var said struct{ Address string }
+	if err := json.Unmarshal([]byte(line), &said); err != nil {
+		g.t.Fatalf("not a log line: %s", line)
+	}
+	return said.Address
+}
+
+// url is the volume as libiscsi's programs want it.
+func (g *gatewayProcess) url() string { return fmt.Sprintf("iscsi://%s/%s/0", g.portal, demoTarget) }
+
+// stop ends the gateway as systemd would, and fails the test if that is not in order.
+func (g *gatewayProcess) stop() {
+	g.t.Helper()
+	g.signal(sigterm)
+	if err := g.wait(30 * time.Second); err != nil {
+		g.t.Fatalf("the gateway did not end in order: %v\n%s", err, g.output())
+	}
+}
+
+// freePort returns an address on loopback that nobody listens on now.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// status asks the gateway as the operator's tool does.
+func (g *gatewayProcess) status() api.Status {
+	g.t.Helper()
+	s, err := api.NewClient(g.api).Status(g.t.Context())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return s
+}
+
+func get(t testing.TB, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, resp.Status, err)
+	}
+	return string(body)
+}
