@@ -11,4 +11,6 @@
 // Every length is checked: handles against 64 bytes, names 255, paths 1024, opaque data against what has come. No bytes can make a
 // decoder panic or allocate more than in proportion to their number. A name or path that is too long is no garbage: the decoder's error
 // is ErrNameTooLong, for which a server answers NFS3ERR_NAMETOOLONG; any other error is GARBAGE_ARGS.
+//
+// FileSystem is what executes procedures, wherever that is.
 package nfs
