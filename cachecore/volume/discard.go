@@ -79,6 +79,23 @@ func (v *Volume) zero(ctx context.Context, off, n int64, unmap bool) error {
 	return nil
 }
 
+// Alter has the array change a range from off on in a way that is not Write's or Discard's, by call: a truncation, say. What is cached of the
+// range is dropped before, and nothing of it is cached until call has returned.
+func (v *Volume) Alter(ctx context.Context, off, n int64, call func(context.Context) error) error {
+	if !v.calls.enter() {
+		return errClosed
+	}
+	defer v.calls.leave()
+	err := v.check(off, n)
+	if err == nil && n > 0 {
+		err = v.change(ctx, off, n, call)
+	}
+	if err != nil {
+		return fmt.Errorf("alter: %w", err)
+	}
+	return nil
+}
+
 // change has the array change a range whose new content is not cached: as a write, but what was there is dropped before.
 func (v *Volume) change(ctx context.Context, off, n int64, call func(context.Context) error) error {
 	first, blocks := blocksOf(off, n)
@@ -89,6 +106,6 @@ func (v *Volume) change(ctx context.Context, off, n int64, call func(context.Con
 	defer v.locks.release(held)
 	v.runs.begin(first, uint64(blocks))
 	defer v.runs.end(first, uint64(blocks))
-	v.store.Drop(v.object, first, uint64(blocks))
+	v.forget(first, uint64(blocks))
 	return v.ask(ctx, call)
 }

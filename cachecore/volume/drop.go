@@ -33,9 +33,25 @@ func (v *Volume) Drop() {
 func (v *Volume) drop(first cachecore.Block, n uint64) {
 	v.drops.turns.Add(1)
 	v.runs.begin(first, n)
-	v.store.Drop(v.object, first, n)
+	v.forget(first, n)
 	v.runs.end(first, n)
 	v.drops.turns.Add(1)
+}
+
+// forget drops what is cached of a range whose runs have a writer: nothing is installed there meanwhile.
+func (v *Volume) forget(first cachecore.Block, n uint64) {
+	reach := v.reach.Load()
+	v.store.Drop(v.object, first, min(n, reach-min(reach, uint64(first))))
+}
+
+// reaches notes, before the stripe is locked under which they are installed, that blocks up to end may be cached.
+func (v *Volume) reaches(end cachecore.Block) {
+	for {
+		reach := v.reach.Load()
+		if reach >= uint64(end) || v.reach.CompareAndSwap(reach, uint64(end)) {
+			return
+		}
+	}
 }
 
 // resize makes the cache fit the array's present size. The last block may have been cached in part, with zeros behind its end: it goes before

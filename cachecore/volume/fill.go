@@ -111,6 +111,7 @@ func (v *Volume) install(f *fill) {
 		for i := range int(to - at) {
 			copy(batch.Bytes(i), f.bytes(at+cachecore.Block(i), to))
 		}
+		v.reaches(to)
 		s := v.runs.of(at)
 		s.mu.Lock()
 		if s.quietSince(generations[0]) && v.life.Err() == nil {

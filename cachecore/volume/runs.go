@@ -8,7 +8,9 @@ import (
 )
 
 // runs is the table of stripes (PROTOCOL G1). Runs whose numbers are equal modulo its size share one, which costs a fill now and then.
-type runs struct{ table [stripes]stripe }
+type runs struct{ table []stripe }
+
+func newRuns(stripes int) runs { return runs{make([]stripe, stripes)} }
 
 type stripe struct {
 	mu         sync.Mutex
@@ -21,17 +23,19 @@ const (
 	all     = ^uint64(0) // blocks: the whole object
 )
 
-func (r *runs) of(b cachecore.Block) *stripe { return &r.table[uint64(b)/ram.RunBlocks%stripes] }
+func (r *runs) of(b cachecore.Block) *stripe {
+	return &r.table[uint64(b)/ram.RunBlocks%uint64(len(r.table))]
+}
 
 // each calls f once for every stripe of a range, locked.
 func (r *runs) each(first cachecore.Block, n uint64, f func(*stripe)) {
 	from := uint64(first) / ram.RunBlocks
-	count := uint64(stripes)
-	if n < ram.RunBlocks*stripes {
+	count := uint64(len(r.table))
+	if n < ram.RunBlocks*count {
 		count = min(count, (uint64(first)+n-1)/ram.RunBlocks-from+1)
 	}
 	for run := from; run < from+count; run++ {
-		s := &r.table[run%stripes]
+		s := &r.table[run%uint64(len(r.table))]
 		s.mu.Lock()
 		f(s)
 		s.mu.Unlock()

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Options struct {
 
 	OnArrayLoss      time.Duration // how long I/O is held while the array is unavailable; 0: it fails at once
 	SequentialBypass int64         // bytes of a sequential stream after which its reads are no longer admitted; 0: 8 MiB, negative: never
+	Stripes          int           // 0: 1024, of 24 bytes; fewer for objects that are many and small
 }
 
 // Volume is one cached address space. It is safe for concurrent use, Close excepted.
@@ -41,6 +43,7 @@ type Volume struct {
 	// extent is how far the array reaches; readable is how far anybody may read, which follows when the cache fits the new extent.
 	extent, readable atomic.Int64
 	drops            drops
+	reach            atomic.Uint64 // blocks: nothing from there on has ever been cached
 
 	life context.Context // of fills, of I/O that is held, and of all that is installed
 	end  context.CancelFunc
@@ -51,7 +54,7 @@ const (
 	MaxRead = ram.MaxRead
 
 	defaultBypass = 8 << 20
-	smallest      = 512 // bytes, the smallest logical block there is
+	smallest      = 512 // bytes, the logical block of an array that doesn't say
 )
 
 var errClosed = fmt.Errorf("volume closed: %w", cachecore.ErrUnavailable)
@@ -64,7 +67,10 @@ func New(o Options) *Volume {
 	if o.Stats == nil {
 		o.Stats = new(stats.Volume)
 	}
-	v := &Volume{object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock()}
+	if o.Stripes == 0 {
+		o.Stripes = stripes
+	}
+	v := &Volume{runs: newRuns(o.Stripes), object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock()}
 	v.streams.threshold = o.SequentialBypass
 	v.outage.hold = o.OnArrayLoss
 	v.extent.Store(o.Array.Info().Size)
@@ -99,7 +105,7 @@ func (v *Volume) check(off, n int64) error {
 	if info.Size != v.readable.Load() {
 		v.resize()
 	}
-	if block := int64(max(info.LogicalBlock, smallest)); off%block != 0 || n%block != 0 {
+	if block := int64(cmp.Or(info.LogicalBlock, smallest)); off%block != 0 || n%block != 0 {
 		return fmt.Errorf("%d bytes at %d: not multiples of %d", n, off, block)
 	}
 	if off < 0 || n < 0 || off > info.Size || n > info.Size-off {

@@ -11,6 +11,13 @@ import (
 // Write writes p and returns when the array has answered; with fua it is durable then. After an error the content of the range is what the
 // array says it is. p is the caller's again when Write returns.
 func (v *Volume) Write(ctx context.Context, p []byte, off int64, fua bool) error {
+	return v.WriteBy(ctx, p, off, func(ctx context.Context) error {
+		return v.array.WriteAt(ctx, p, off, cachecore.WriteOptions{FUA: fua})
+	})
+}
+
+// WriteBy is Write by a call of the array that knows more than WriteAt. What it returns is as that of WriteAt.
+func (v *Volume) WriteBy(ctx context.Context, p []byte, off int64, call func(context.Context) error) error {
 	if !v.calls.enter() {
 		return errClosed
 	}
@@ -29,9 +36,7 @@ func (v *Volume) Write(ctx context.Context, p []byte, off int64, fua bool) error
 	defer v.locks.release(held)
 
 	w := v.begin(p, off)
-	err = v.ask(ctx, v.counted(stats.Write, len(p), func(ctx context.Context) error {
-		return v.array.WriteAt(ctx, p, off, cachecore.WriteOptions{FUA: fua})
-	}))
+	err = v.ask(ctx, v.counted(stats.Write, len(p), call))
 	w.finish(err == nil)
 	if err != nil {
 		return fmt.Errorf("write of %d bytes at %d: %w", len(p), off, err)
@@ -132,6 +137,7 @@ func (w *writing) publish(from, to cachecore.Block) {
 			w.content(p, b)
 		}
 	}
+	w.v.reaches(to)
 	s := w.v.runs.of(from)
 	s.mu.Lock()
 	defer s.mu.Unlock()
