@@ -11,8 +11,8 @@ import (
 	"forebay/cachecore/stats"
 )
 
-// outage is what the volume knows of an array that is away. I/O is held from the first that found it so.
-type outage struct {
+// Outage is what is known of an array that is away, shared by the volumes of that array. I/O is held from the first that found it so.
+type Outage struct {
 	hold time.Duration
 	mu   struct {
 		sync.Mutex
@@ -27,8 +27,11 @@ const (
 	longestPause = time.Second
 )
 
-// waker is closed by the next wake.
-func (o *outage) waker() <-chan struct{} {
+// NewOutage returns an array's that is not known to be away. hold is how long I/O is held while it is; with 0 it fails at once.
+func NewOutage(hold time.Duration) *Outage { return &Outage{hold: hold} }
+
+// waker is closed by the next Wake.
+func (o *Outage) waker() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mu.woken == nil {
@@ -37,8 +40,8 @@ func (o *outage) waker() <-chan struct{} {
 	return o.mu.woken
 }
 
-// wake ends the outage, as far as we know, and all pauses.
-func (o *outage) wake() {
+// Wake says that the array is back: the outage ends, as far as we know, and what is held tries again at once.
+func (o *Outage) Wake() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.mu.since = time.Time{}
@@ -48,7 +51,7 @@ func (o *outage) wake() {
 	}
 }
 
-func (o *outage) over() {
+func (o *Outage) over() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.mu.since = time.Time{}
@@ -56,7 +59,7 @@ func (o *outage) over() {
 
 // left is how much longer a call is to be held that first found the array away at that time. The first of all begins the outage; a call that
 // began to wait before the array answered others is held no longer for it.
-func (o *outage) left(first time.Time) time.Duration {
+func (o *Outage) left(first time.Time) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mu.since.IsZero() {
@@ -68,12 +71,17 @@ func (o *outage) left(first time.Time) time.Duration {
 	return o.hold - time.Since(first)
 }
 
+// Ask calls f, and again while it says that the array is unavailable and I/O is to be held, until ctx ends.
+func (o *Outage) Ask(ctx context.Context, f func(context.Context) error) error {
+	return o.held(ctx, nil, func(ctx context.Context) error { return o.once(ctx, f) })
+}
+
 // held calls f, and again while the array is unavailable and I/O is to be held. An unavailable array has done nothing, so asking again does
 // nothing twice. In between nothing of what others may need should be held: buffers and slots are shared with volumes whose arrays are there.
-func (v *Volume) held(ctx context.Context, f func(context.Context) error) error {
+func (o *Outage) held(ctx context.Context, end <-chan struct{}, f func(context.Context) error) error {
 	var first time.Time
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		woken := v.outage.waker() // before the call: a wake during it counts
+		woken := o.waker() // before the call: a wake during it counts
 		err := f(ctx)
 		if !isUnavailable(err) {
 			return err
@@ -81,7 +89,7 @@ func (v *Volume) held(ctx context.Context, f func(context.Context) error) error 
 		if first.IsZero() {
 			first = time.Now()
 		}
-		left := v.outage.left(first)
+		left := o.left(first)
 		if left <= 0 {
 			return err
 		}
@@ -89,7 +97,7 @@ func (v *Volume) held(ctx context.Context, f func(context.Context) error) error 
 		select {
 		case <-timer.C:
 		case <-woken:
-		case <-v.life.Done():
+		case <-end:
 			timer.Stop()
 			return err
 		case <-ctx.Done():
@@ -101,12 +109,20 @@ func (v *Volume) held(ctx context.Context, f func(context.Context) error) error 
 }
 
 // once calls the array. An answer, whatever it is, ends an outage.
-func (v *Volume) once(ctx context.Context, call func(context.Context) error) error {
+func (o *Outage) once(ctx context.Context, call func(context.Context) error) error {
 	err := call(ctx)
 	if !isUnavailable(err) && !isContext(err) {
-		v.outage.over()
+		o.over()
 	}
 	return err
+}
+
+func (v *Volume) held(ctx context.Context, f func(context.Context) error) error {
+	return v.outage.held(ctx, v.life.Done(), f)
+}
+
+func (v *Volume) once(ctx context.Context, call func(context.Context) error) error {
+	return v.outage.once(ctx, call)
 }
 
 // ask is once, held.

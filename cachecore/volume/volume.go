@@ -21,6 +21,7 @@ type Options struct {
 	Stats   *stats.Volume
 
 	OnArrayLoss      time.Duration // how long I/O is held while the array is unavailable; 0: it fails at once
+	Outage           *Outage       // of an array that others use too; nil: one of its own, with OnArrayLoss
 	SequentialBypass int64         // bytes of a sequential stream after which its reads are no longer admitted; 0: 8 MiB, negative: never
 	Stripes          int           // 0: 1024, of 24 bytes; fewer for objects that are many and small
 }
@@ -37,7 +38,7 @@ type Volume struct {
 	locks   *rangeLock
 	fills   fills
 	streams streams
-	outage  outage
+	outage  *Outage
 	calls   calls
 
 	// extent is how far the array reaches; readable is how far anybody may read, which follows when the cache fits the new extent.
@@ -67,12 +68,15 @@ func New(o Options) *Volume {
 	if o.Stats == nil {
 		o.Stats = new(stats.Volume)
 	}
+	if o.Outage == nil {
+		o.Outage = NewOutage(o.OnArrayLoss)
+	}
 	if o.Stripes == 0 {
 		o.Stripes = stripes
 	}
-	v := &Volume{runs: newRuns(o.Stripes), object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock()}
+	v := &Volume{runs: newRuns(o.Stripes), object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock(),
+		outage: o.Outage}
 	v.streams.threshold = o.SequentialBypass
-	v.outage.hold = o.OnArrayLoss
 	v.extent.Store(o.Array.Info().Size)
 	v.readable.Store(v.extent.Load())
 	v.life, v.end = context.WithCancel(context.Background())
@@ -89,7 +93,7 @@ func (v *Volume) Flush(ctx context.Context) error {
 }
 
 // Wake says that the array is back: what is held tries again at once.
-func (v *Volume) Wake() { v.outage.wake() }
+func (v *Volume) Wake() { v.outage.Wake() }
 
 // Close refuses new calls, waits for those under way or for the end of ctx, which it returns, and empties the cache. It does not flush.
 func (v *Volume) Close(ctx context.Context) error {
