@@ -16,9 +16,15 @@ type FileSystem interface {
 	Now(c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) bool
 	// ReadNow executes a READ if that needs no waiting, and says whether it did. r's Data stays empty: the r.Count bytes are appended to
 	// data. It allocates nothing.
-	ReadNow(c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult, data *rpc.Data) bool
+	ReadNow(c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult, data Sink) bool
 	// Read executes a READ, likewise. An error is as that of Do.
-	Read(ctx context.Context, c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult, data *rpc.Data) error
+	Read(ctx context.Context, c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult, data Sink) error
+}
+
+// Sink takes the pieces of a READ's data, in order. A piece's bytes stay as they are until owner.Release(token) is called, once; nil needs no
+// release. *rpc.Data is one.
+type Sink = interface {
+	Add(p []byte, owner rpc.Releaser, token uint64)
 }
 
 // Export is a directory that is served, and to whom.
