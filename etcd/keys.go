@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"encoding/hex"
 	"net/url"
 	"strings"
 )
@@ -12,6 +13,10 @@ import (
 //	/forebay/v1/applied/FILE/KIND/NAME             the object as FILE last applied it
 //	/forebay/v1/identities/ARRAY                   identity of the medium, from the first attachment on
 //	/forebay/v1/naa/VOLUME                         32 hex digits, made once
+//	/forebay/v1/cluster-key                        64 hex digits, made once
+//	/forebay/v1/exports/VOLUME                     the number of a volume in NFS handles, decimal, never another's
+//	/forebay/v1/last-export                        the number that was given out last
+//	/forebay/v1/handles/HASH                       an array's NFS handle that clients know by its SHA-256 in hex
 //
 // FILE, KIND and the names are escaped, so that none of them holds a slash.
 const (
@@ -19,6 +24,9 @@ const (
 	keyClusterID = keyRoot + "cluster-id"
 	keyObjects   = keyRoot + "objects/"
 	keyApplied   = keyRoot + "applied/"
+	keyKey       = keyRoot + "cluster-key"
+	keyExports   = keyRoot + "exports/"
+	keyLast      = keyRoot + "last-export"
 )
 
 func keyObject(id objectID) string { return keyObjects + id.key() }
@@ -30,6 +38,10 @@ func keyAppliedObject(file string, id objectID) string {
 func keyIdentity(array string) string { return keyRoot + "identities/" + url.PathEscape(array) }
 
 func keyNAA(volume string) string { return keyRoot + "naa/" + url.PathEscape(volume) }
+
+func keyExport(volume string) string { return keyExports + url.PathEscape(volume) }
+
+func keyHandle(hash [32]byte) string { return keyRoot + "handles/" + hex.EncodeToString(hash[:]) }
 
 func (id objectID) key() string { return url.PathEscape(id.kind) + "/" + url.PathEscape(id.name) }
 

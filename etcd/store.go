@@ -22,6 +22,19 @@ type Store interface {
 	NAA(ctx context.Context, volume string) ([16]byte, error)
 	// ClusterID is a UUID, made when it is first asked for.
 	ClusterID(ctx context.Context) (string, error)
+	HandleStore
+}
+
+// HandleStore is what NFS handles need that clients keep for as long as they like.
+type HandleStore interface {
+	// ClusterKey is a secret, made when it is first asked for.
+	ClusterKey(ctx context.Context) ([32]byte, error)
+	// ExportID is a volume's number, 1 to 65535, made when it is first asked for and never another volume's.
+	ExportID(ctx context.Context, volume string) (uint16, error)
+	// StoreHandle keeps an array's handle by its hash.
+	StoreHandle(ctx context.Context, hash [32]byte, handle []byte) error
+	// Handle is one that was stored, or nil.
+	Handle(ctx context.Context, hash [32]byte) ([]byte, error)
 }
 
 // Object is a cluster object as a file has it. Kind and Name identify it; Document is JSON.
