@@ -28,13 +28,25 @@ const (
 
 // NFSArray is an export of an NFS server.
 type NFSArray struct {
-	Server      string `yaml:"server" json:"server" jsonschema:"required"`
-	Export      string `yaml:"export" json:"export" jsonschema:"required"`
-	Port        int    `yaml:"port" json:"port,omitempty"`
-	MountPort   int    `yaml:"mount-port" json:"mount-port,omitempty"`
-	Connections int    `yaml:"connections" json:"connections,omitempty"`
-	Mode        string `yaml:"mode" json:"mode,omitempty" jsonschema:"enum=hard,enum=soft"`
+	// Host name or address.
+	Server string `yaml:"server" json:"server" jsonschema:"required"`
+	// The directory that is mounted.
+	Export string `yaml:"export" json:"export" jsonschema:"required"`
+	// Of NFS and of MOUNT, over TCP. Default: what the server's port mapper says.
+	Port      int `yaml:"port" json:"port,omitempty"`
+	MountPort int `yaml:"mount-port" json:"mount-port,omitempty"`
+	// Connections at a time, 1 to 64. Default: 4.
+	Connections int `yaml:"connections" json:"connections"`
+	// What NFS clients get when the array stays away for longer than their volume's on-array-loss: to try again (hard), or an error (soft).
+	// Default: hard.
+	Mode string `yaml:"mode" json:"mode" jsonschema:"enum=hard,enum=soft"`
 }
+
+// The values of NFSArray.Mode.
+const (
+	ModeHard = "hard"
+	ModeSoft = "soft"
+)
 
 // FileArray is a local file or block device.
 type FileArray struct {
@@ -49,8 +61,10 @@ type FileArray struct {
 
 // DirectoryArray is a local folder, served as an export.
 type DirectoryArray struct {
+	// Name of the gateway that has it.
 	Gateway string `yaml:"gateway" json:"gateway"`
-	Path    string `yaml:"path" json:"path" jsonschema:"required"`
+	// A folder that is there. What is made in it belongs to the users that clients say they are.
+	Path string `yaml:"path" json:"path" jsonschema:"required"`
 }
 
 // CHAP is a user with its secret, which is read from a file: at least 12 bytes (RFC 7143 section 9.2.1: 96 bits), without the newline at its end.

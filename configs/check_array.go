@@ -1,6 +1,9 @@
 package configs
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+)
 
 func checkArray(c *Config, d *document, at string, a *Array) {
 	d.requireName(at+".name", a.Name)
@@ -12,14 +15,39 @@ func checkArray(c *Config, d *document, at string, a *Array) {
 		checkISCSIArray(d, at+".iscsi", a.ISCSI)
 	}
 	if a.NFS != nil {
-		d.require(at+".nfs.server", a.NFS.Server)
-		d.require(at+".nfs.export", a.NFS.Export)
-		d.requireOneOf(at+".nfs.mode", a.NFS.Mode, "hard", "soft")
+		checkNFSArray(d, at+".nfs", a.NFS)
 	}
 	if a.Directory != nil {
 		d.require(at+".directory.path", a.Directory.Path)
+		c.requireOurs(d, at+".directory.gateway", a.Directory.Gateway)
 	}
 }
+
+// requireOurs is for what only one gateway has.
+func (c *Config) requireOurs(d *document, at, gateway string) {
+	if d.require(at, gateway) && c.Gateway.Name != "" && gateway != c.Gateway.Name {
+		d.refuse(at, "%q is not this gateway, %q, and files of other gateways are not built yet", gateway, c.Gateway.Name)
+	}
+}
+
+func checkNFSArray(d *document, at string, a *NFSArray) {
+	d.require(at+".server", a.Server)
+	if d.require(at+".export", a.Export) && !isExportPath(a.Export) {
+		d.refuse(at+".export", "%q is not an absolute path such as /vol/vms", a.Export)
+	}
+	d.requireOneOf(at+".mode", a.Mode, ModeHard, ModeSoft)
+	for key, port := range map[string]int{"port": a.Port, "mount-port": a.MountPort} {
+		if port < 0 || port > 65535 || d.has(at+"."+key) && port == 0 {
+			d.refuse(at+"."+key, "%d is not a port: 1 to 65535; leave the key out to ask the server's port mapper", port)
+		}
+	}
+	if a.Connections < 1 || a.Connections > 64 {
+		d.refuse(at+".connections", "%d is not within 1 to 64", a.Connections)
+	}
+}
+
+// isExportPath says whether a path is absolute and written in the shortest way.
+func isExportPath(p string) bool { return path.IsAbs(p) && path.Clean(p) == p }
 
 func checkFile(c *Config, d *document, at string, f *FileArray) {
 	d.require(at+".path", f.Path)
@@ -33,8 +61,8 @@ func checkFile(c *Config, d *document, at string, f *FileArray) {
 	case f.Shared && f.Gateway != "":
 		d.refuse(at, "either gateway, who has it, or shared, by all")
 	case f.Shared:
-	case d.require(at+".gateway", f.Gateway) && c.Gateway.Name != "" && f.Gateway != c.Gateway.Name:
-		d.refuse(at+".gateway", "%q is not this gateway, %q, and files of other gateways are not built yet", f.Gateway, c.Gateway.Name)
+	default:
+		c.requireOurs(d, at+".gateway", f.Gateway)
 	}
 }
 

@@ -13,7 +13,7 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 	if d.require(at+".from.array", v.From.Array) && !slices.ContainsFunc(c.Arrays, func(a Array) bool { return a.Name == v.From.Array }) {
 		d.refuse(at+".from.array", "no array %q under arrays", v.From.Array)
 	}
-	c.checkFrom(d, at+".from", v.From)
+	c.checkFrom(d, at+".from", v)
 	c.requirePool(d, at+".pool", v.Pool)
 	checkPolicy(c, d, at+".policy", v.Pool, &v.Policy)
 	for i, r := range v.Rules {
@@ -25,19 +25,39 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 		checkISCSIExport(c, d, at+".iscsi", v)
 	}
 	if v.NFS != nil {
-		checkNFSExport(d, at+".nfs", v.NFS)
+		c.checkNFSExport(d, at+".nfs", v)
 	}
 	d.requireOneOf(at+".limits.priority", v.Limits.Priority, "low", "normal", "high")
 }
 
-// checkFrom holds a LUN against the array that is to have it.
-func (c *Config) checkFrom(d *document, at string, f From) {
-	i := slices.IndexFunc(c.Arrays, func(a Array) bool { return a.Name == f.Array })
-	switch {
-	case f.LUN < 0, f.LUN > maxLUN:
+// checkFrom holds a volume against the array that is to have it.
+func (c *Config) checkFrom(d *document, at string, v *Volume) {
+	f := v.From
+	if f.LUN < 0 || f.LUN > maxLUN {
 		d.refuse(at+".lun", "%d is not within 0 to %d", f.LUN, maxLUN)
-	case i >= 0 && f.LUN != 0 && c.Arrays[i].ISCSI == nil:
+	}
+	i := slices.IndexFunc(c.Arrays, func(a Array) bool { return a.Name == f.Array })
+	if i < 0 {
+		return
+	}
+	a := &c.Arrays[i]
+	hasFiles := a.NFS != nil || a.Directory != nil
+	if f.LUN > 0 && f.LUN <= maxLUN && a.ISCSI == nil {
 		d.refuse(at+".lun", "array %q has no LUNs: they go with arrays behind iSCSI", f.Array)
+	}
+	switch {
+	case v.NFS != nil && !hasFiles:
+		d.refuse(at+".array", "array %q has no files: an NFS export goes with an array behind NFS, or a directory", f.Array)
+	case v.NFS != nil && f.Path != "":
+		d.refuse(at+".path", "an NFS export is all of an array; clients can mount a directory of it")
+	case v.ISCSI != nil && hasFiles && f.Path == "":
+		d.refuse(at+".path", "missing: which file of array %q the LUN is", f.Array)
+	case f.Path != "" && !hasFiles:
+		d.refuse(at+".path", "array %q has no files: a path goes with an array behind NFS, or a directory", f.Array)
+	case f.Path != "" && slices.ContainsFunc(c.Volumes, func(v Volume) bool { return v.NFS != nil && v.From.Array == f.Array }):
+		d.refuse(at, "array %q is an NFS export as a whole: two caches over one file would not see each other's writes", f.Array)
+	case f.Path != "" && (!isExportPath(f.Path) || f.Path == "/"):
+		d.refuse(at+".path", "%q is not an absolute path such as /luns/a.img", f.Path)
 	}
 }
 
@@ -106,16 +126,35 @@ func sameAccess(x, y *ISCSIExport) bool {
 	return slices.Equal(x.Initiators, y.Initiators) && reflect.DeepEqual(x.CHAP, y.CHAP)
 }
 
-func checkNFSExport(d *document, at string, x *NFSExport) {
-	if d.require(at+".export", x.Export) && !strings.HasPrefix(x.Export, "/") {
-		d.refuse(at+".export", "%q does not start with a slash", x.Export)
+func (c *Config) checkNFSExport(d *document, at string, v *Volume) {
+	x := v.NFS
+	if d.require(at+".export", x.Export) && !isExportPath(x.Export) {
+		d.refuse(at+".export", "%q is not an absolute path such as /vmstore", x.Export)
+	}
+	for i := range c.Volumes {
+		other := &c.Volumes[i]
+		if other == v {
+			break
+		}
+		if y := other.NFS; y != nil && y.Export == x.Export && x.Export != "" {
+			d.refuse(at+".export", "volumes[%d] has the same", i)
+		}
+	}
+	if d.has(at+".clients") && len(x.Clients) == 0 {
+		d.refuse(at+".clients", "an empty list lets nobody in; leave the key out to let all in")
+	}
+	if x.AttributeCache < 0 {
+		d.refuse(at+".attribute-cache", "a time below 0")
+	}
+	if !c.Gateway.Listen.NFS.On() || !c.Gateway.Listen.Mount.On() {
+		d.refuse(at, "gateway.listen.nfs and gateway.listen.mount must be on to serve it")
 	}
 	for i, network := range x.Clients {
 		if _, err := netip.ParsePrefix(network); err != nil {
 			d.refuse(fmt.Sprintf("%s.clients[%d]", at, i), "%q is not a network such as 192.0.2.0/24", network)
 		}
 	}
-	d.requireOneOf(at+".squash", x.Squash, "none", "root", "all")
+	d.requireOneOf(at+".squash", x.Squash, SquashNone, SquashRoot, SquashAll)
 	if _, err := netip.ParsePrefix(x.Address); x.Address != "" && err != nil {
 		d.refuse(at+".address", "%q is not an address with a prefix length, such as 192.0.2.51/24", x.Address)
 	}

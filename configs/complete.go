@@ -33,6 +33,9 @@ func (c *Config) complete(d *document) {
 		if a.ISCSI != nil {
 			c.resolveSecrets(a.ISCSI.CHAP)
 		}
+		if a.NFS != nil {
+			a.NFS.complete(d, fmt.Sprintf("arrays[%d].nfs", i))
+		}
 	}
 	for i := range c.Volumes {
 		v, at := &c.Volumes[i], fmt.Sprintf("volumes[%d]", i)
@@ -46,8 +49,48 @@ func (c *Config) complete(d *document) {
 			}
 			c.resolveSecrets(v.ISCSI.CHAP)
 		}
+		if v.NFS != nil {
+			v.NFS.complete(d, at+".nfs")
+			c.Gateway.Listen.completeNFS()
+		}
 	}
 }
+
+// completeNFS is for a gateway that has an export.
+func (l *Listen) completeNFS() {
+	if l.NFS == "" {
+		l.NFS = "127.0.0.1:2049"
+	}
+	if l.Mount == "" {
+		l.Mount = "127.0.0.1:20048"
+	}
+}
+
+func (a *NFSArray) complete(d *document, at string) {
+	if !d.has(at + ".connections") {
+		a.Connections = 4
+	}
+	if !d.has(at + ".mode") {
+		a.Mode = ModeHard
+	}
+}
+
+func (x *NFSExport) complete(d *document, at string) {
+	if !d.has(at + ".squash") {
+		x.Squash = SquashRoot
+	}
+	if !d.has(at + ".anon.uid") {
+		x.Anon.UID = nobody
+	}
+	if !d.has(at + ".anon.gid") {
+		x.Anon.GID = nobody
+	}
+	if !d.has(at + ".attribute-cache") {
+		x.AttributeCache = Duration(3 * time.Second)
+	}
+}
+
+const nobody = 65534
 
 func (g *Gateway) complete(c *Config) {
 	c.resolve(&g.DataDir)

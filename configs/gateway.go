@@ -21,11 +21,14 @@ type Gateway struct {
 // Listen says where the gateway's services listen.
 type Listen struct {
 	// iSCSI portals. Default: [127.0.0.1:3260].
-	ISCSI   []Address `yaml:"iscsi" json:"iscsi"`
-	NFS     Address   `yaml:"nfs" json:"nfs,omitempty"`
-	Mount   Address   `yaml:"mount" json:"mount,omitempty"`
-	Portmap Address   `yaml:"portmap" json:"portmap,omitempty"`
-	Peers   Address   `yaml:"peers" json:"peers,omitempty"`
+	ISCSI []Address `yaml:"iscsi" json:"iscsi"`
+	// NFS over TCP. Default: 127.0.0.1:2049 where a volume is an NFS export, else off.
+	NFS Address `yaml:"nfs" json:"nfs,omitempty"`
+	// The MOUNT protocol over TCP. Default: 127.0.0.1:20048 where a volume is an NFS export, else off.
+	Mount Address `yaml:"mount" json:"mount,omitempty"`
+	// A port mapper for NFS and MOUNT, over TCP and UDP, for clients that aren't told the ports. Default: off.
+	Portmap Address `yaml:"portmap" json:"portmap,omitempty"`
+	Peers   Address `yaml:"peers" json:"peers,omitempty"`
 	// REST, metrics and console. Default: 127.0.0.1:7480.
 	API Address `yaml:"api" json:"api"`
 }

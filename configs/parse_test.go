@@ -209,17 +209,17 @@ func TestWhatIsNotBuiltIsRefusedWithAWord(t *testing.T) {
 		told[e.Key] = true
 	}
 	for _, key := range []string{
-		"gateway.listen.nfs", "gateway.listen.mount", "gateway.listen.peers", "gateway.tiers[0].flash", "gateway.tiers[0].log", "gateway.tls",
-		"gateway.api.tokens-file", "fault-domains[0].partners", "arrays[1].nfs", "arrays[3].directory",
+		"gateway.listen.peers", "gateway.tiers[0].flash", "gateway.tiers[0].log", "gateway.tls",
+		"gateway.api.tokens-file", "fault-domains[0].partners",
 		"volumes[0].policy.write", "volumes[0].policy.replicas", "volumes[0].policy.survives", "volumes[0].limits", "volumes[0].iscsi.address",
-		"volumes[1].rules", "volumes[1].nfs",
+		"volumes[1].rules", "volumes[1].nfs.address",
 	} {
 		if !told[key] {
 			t.Errorf("%s is accepted", key)
 		}
 	}
-	if told["gateway.listen.portmap"] {
-		t.Error("off is nothing that must be built")
+	if told["volumes[1].nfs"] {
+		t.Error("NFS exports are built")
 	}
 }
 

@@ -12,9 +12,6 @@ var unbuilt = []struct {
 	key, what string
 	missing   func(value string) bool // nil: any value
 }{
-	{key: "gateway.listen.nfs", what: "NFS exports", missing: notOff},
-	{key: "gateway.listen.mount", what: "NFS exports", missing: notOff},
-	{key: "gateway.listen.portmap", what: "NFS exports", missing: notOff},
 	{key: "gateway.listen.peers", what: "several gateways", missing: notOff},
 	{key: "gateway.tiers[].flash", what: "the flash tier"},
 	{key: "gateway.tiers[].log", what: "the write log"},
@@ -24,17 +21,14 @@ var unbuilt = []struct {
 	{key: "etcd.embedded.listen", what: "several gateways"},
 	{key: "etcd.endpoints", what: "an etcd outside the gateway"},
 	{key: "fault-domains[].partners", what: "replicas in other fault domains"},
-	{key: "arrays[].nfs", what: "arrays behind NFS"},
-	{key: "arrays[].directory", what: "folders as arrays"},
 	{key: "arrays[].file.shared", what: "devices that several gateways share", missing: not("false")},
-	{key: "volumes[].from.path", what: "volumes over a part of an array"},
 	{key: "volumes[].policy.write", what: "write-back", missing: is(WriteBack)},
 	{key: "volumes[].policy.replicas", what: "replicas"},
 	{key: "volumes[].policy.survives", what: "write-back"},
 	{key: "volumes[].limits", what: "limits of a volume"},
 	{key: "volumes[].rules", what: "policies of single files"},
 	{key: "volumes[].iscsi.address", what: "addresses that follow a volume"},
-	{key: "volumes[].nfs", what: "NFS exports"},
+	{key: "volumes[].nfs.address", what: "addresses that follow a volume"},
 }
 
 func is(v string) func(string) bool  { return func(value string) bool { return value == v } }

@@ -16,8 +16,10 @@ type Volume struct {
 // From says which array, and which part of it, a volume is over.
 type From struct {
 	Array string `yaml:"array" json:"array" jsonschema:"required"`
-	LUN   int    `yaml:"lun" json:"lun,omitempty"`
-	Path  string `yaml:"path" json:"path,omitempty"`
+	// Of an array behind iSCSI. Default: 0.
+	LUN int `yaml:"lun" json:"lun,omitempty"`
+	// The file of an array behind NFS, or of a folder, that is a LUN's medium.
+	Path string `yaml:"path" json:"path,omitempty"`
 }
 
 // Policy is what is asked of a volume; what it gets may differ for a while.
@@ -79,18 +81,33 @@ type ISCSIExport struct {
 
 // NFSExport serves a volume as an NFSv3 export.
 type NFSExport struct {
-	Export         string   `yaml:"export" json:"export" jsonschema:"required"`
-	Clients        []string `yaml:"clients" json:"clients,omitempty"`
-	Squash         string   `yaml:"squash" json:"squash,omitempty" jsonschema:"enum=none,enum=root,enum=all"`
-	Anon           Anon     `yaml:"anon" json:"anon,omitzero"`
-	ReadOnly       bool     `yaml:"read-only" json:"read-only,omitempty"`
-	SecurePorts    bool     `yaml:"secure-ports" json:"secure-ports,omitempty"`
-	AttributeCache Duration `yaml:"attribute-cache" json:"attribute-cache,omitempty"`
-	Address        string   `yaml:"address" json:"address,omitempty"`
+	// What clients mount.
+	Export string `yaml:"export" json:"export" jsonschema:"required"`
+	// Networks that may use it. Default: all.
+	Clients []string `yaml:"clients" json:"clients,omitempty"`
+	// Whose requests are made those of anon: nobody's, root's or everybody's. Default: root.
+	Squash   string `yaml:"squash" json:"squash" jsonschema:"enum=none,enum=root,enum=all"`
+	Anon     Anon   `yaml:"anon" json:"anon"`
+	ReadOnly bool   `yaml:"read-only" json:"read-only,omitempty"`
+	// Clients must call from a port below 1024.
+	SecurePorts bool `yaml:"secure-ports" json:"secure-ports,omitempty"`
+	// How long attributes and names are taken for true that others than this gateway may change. 0s: not at all. Default: 3s.
+	AttributeCache Duration `yaml:"attribute-cache" json:"attribute-cache"`
+	// Address with prefix length that follows the volume.
+	Address string `yaml:"address" json:"address,omitempty"`
 }
+
+// The values of NFSExport.Squash.
+const (
+	SquashNone = "none"
+	SquashRoot = "root"
+	SquashAll  = "all"
+)
 
 // Anon is who squashed users become.
 type Anon struct {
+	// Default: 65534.
 	UID uint32 `yaml:"uid" json:"uid"`
+	// Default: 65534.
 	GID uint32 `yaml:"gid" json:"gid"`
 }
