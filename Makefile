@@ -13,9 +13,9 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./gateway/cmd/forebay
 
-# A gateway with the demo configuration: a sparse file as the array, a RAM tier, one iSCSI volume.
+# A gateway with the demo configuration: a RAM tier over a sparse file, served as an iSCSI disk, and over a folder, served as an NFS export.
 run: build
-	@mkdir -p build/demo
+	@mkdir -p build/demo/export
 	@cat configs/demo.txt
 	@exec $(BIN) gateway --config configs/demo.yaml
 

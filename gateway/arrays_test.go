@@ -59,7 +59,7 @@ func TestD6_TheIdentityIsStoredAtTheFirstAttachmentAndExpectedAtTheNext(t *testi
 	s, store := newSAN(t, cachecore.ArrayInfo{}), etcd.NewMemory()
 	var expected []string
 	for range 2 { // two lives of the gateway
-		array, err := (&medium{array: "san1", store: store}).verified(t.Context(), opens(s, &expected))
+		array, err := verified(t.Context(), &medium{array: "san1", store: store}, opens(s, &expected), identityOf)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestD6_AMediumWhoseIdentityIsNotStoredIsClosedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSAN(t, cachecore.ArrayInfo{})
 			var expected []string
-			_, err := (&medium{array: "san1", store: store}).verified(t.Context(), opens(s, &expected))
+			_, err := verified(t.Context(), &medium{array: "san1", store: store}, opens(s, &expected), identityOf)
 			says(t, err, "not attached")
 			if s.isOpen() || len(expected) != 1 {
 				t.Error("it stays open")
@@ -102,7 +102,7 @@ func TestAnArrayComesBackWhileTheControlPlaneIsAway(t *testing.T) {
 	m := &medium{array: "san1", store: store}
 	var expected []string
 	for range 2 {
-		array, err := m.verified(t.Context(), opens(s, &expected))
+		array, err := verified(t.Context(), m, opens(s, &expected), identityOf)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestAnArrayComesBackWhileTheControlPlaneIsAway(t *testing.T) {
 	if expected[1] != "uuid:1" {
 		t.Errorf("opened against %q", expected)
 	}
-	_, err := (&medium{array: "san1", store: store}).verified(t.Context(), opens(s, &expected))
+	_, err := verified(t.Context(), &medium{array: "san1", store: store}, opens(s, &expected), identityOf)
 	if !errors.Is(err, errBoom) || len(expected) != 2 {
 		t.Error("opened for the first time without having asked: ", err)
 	}
@@ -123,7 +123,7 @@ func TestAMediumWithoutANameIsAskedForItAgain(t *testing.T) {
 	m := &medium{array: "san1", store: store}
 	var expected []string
 	for _, s.identity = range []string{"", "uuid:1", "uuid:1"} {
-		array, err := m.verified(t.Context(), opens(s, &expected))
+		array, err := verified(t.Context(), m, opens(s, &expected), identityOf)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestAControlPlaneThatIsSilentIsGivenUpAndTold(t *testing.T) {
 		s, log := newSAN(t, cachecore.ArrayInfo{}), newLines(t)
 		m := &medium{array: "san1", store: &plane{Store: etcd.NewMemory(), silent: true}}
 		var expected []string
-		a := newAttachment("san1", "mem", func(ctx context.Context) (backend, error) { return m.verified(ctx, opens(s, &expected)) }, log.logger())
+		a := newAttachment("san1", "mem", func(ctx context.Context) (backend, error) { return verified(ctx, m, opens(s, &expected), identityOf) }, log.logger())
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {

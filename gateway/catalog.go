@@ -22,7 +22,7 @@ type catalog struct {
 // portalGroup is the tag of the one group that all portals are in.
 const portalGroup = ",1"
 
-func newCatalog(volumes []*served, advertise []configs.Address) *catalog {
+func newCatalog(volumes []*disk, advertise []configs.Address) *catalog {
 	units := map[string]map[uint64]scsi.Device{}
 	c := &catalog{targets: map[string]*target.Target{}, advertise: advertise}
 	for _, v := range volumes {

@@ -10,15 +10,15 @@ import (
 )
 
 // exported is a volume of which only the catalog's part is there.
-func exported(x configs.ISCSIExport) *served {
-	return &served{config: configs.Volume{ISCSI: &x}, device: &device{}}
+func exported(x configs.ISCSIExport) *disk {
+	return &disk{config: configs.Volume{ISCSI: &x}, device: &device{}}
 }
 
 var portal = &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 3260}
 
 func TestVolumesOfOneTargetAreItsLUNs(t *testing.T) {
 	a, b, other := exported(configs.ISCSIExport{Target: "iqn.a"}), exported(configs.ISCSIExport{Target: "iqn.a", LUN: 5}), exported(configs.ISCSIExport{Target: "iqn.b"})
-	c := newCatalog([]*served{a, b, other}, nil)
+	c := newCatalog([]*disk{a, b, other}, nil)
 	target, ok := c.Target("iqn.a")
 	if !ok || target.Name != "iqn.a" {
 		t.Fatal(target, ok)
@@ -62,7 +62,7 @@ func TestAccessLists(t *testing.T) {
 }
 
 func TestDiscoveryListsWhatTheInitiatorMayLogInTo(t *testing.T) {
-	volumes := []*served{
+	volumes := []*disk{
 		exported(configs.ISCSIExport{Target: "iqn.z", Initiators: []string{"iqn.esx-*"}}),
 		exported(configs.ISCSIExport{Target: "iqn.m", Initiators: []string{"iqn.kvm"}}),
 		exported(configs.ISCSIExport{Target: "iqn.a"}),
@@ -88,7 +88,7 @@ func TestDiscoveryListsWhatTheInitiatorMayLogInTo(t *testing.T) {
 }
 
 func TestDiscoveryAnswersWhatIsAdvertised(t *testing.T) {
-	c := newCatalog([]*served{exported(configs.ISCSIExport{Target: "iqn.a"})}, []configs.Address{"198.51.100.1:3260", "[2001:db8::1]:860"})
+	c := newCatalog([]*disk{exported(configs.ISCSIExport{Target: "iqn.a"})}, []configs.Address{"198.51.100.1:3260", "[2001:db8::1]:860"})
 	if list := c.Targets("iqn.any", portal); len(list) != 1 || !slices.Equal(list[0].Portals, []string{"198.51.100.1:3260,1", "[2001:db8::1]:860,1"}) {
 		t.Errorf("%+v", list)
 	}
@@ -106,7 +106,7 @@ func TestCredentials(t *testing.T) {
 		"one way": {&one, &iscsi.Credentials{User: "esx", Secret: "secret of the host"}},
 		"mutual":  {&both, &iscsi.Credentials{User: "esx", Secret: "secret of the host", MutualUser: "arr", MutualSecret: "secret of the target"}},
 	} {
-		target, _ := newCatalog([]*served{exported(configs.ISCSIExport{Target: "iqn.a", CHAP: c.chap})}, nil).Target("iqn.a")
+		target, _ := newCatalog([]*disk{exported(configs.ISCSIExport{Target: "iqn.a", CHAP: c.chap})}, nil).Target("iqn.a")
 		if got := target.CHAP; (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -10,14 +10,17 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"forebay/cachecore"
 	"forebay/configs"
 	"forebay/etcd"
+	"forebay/gateway/export"
 	"forebay/protocols/iscsi/target"
 	"forebay/protocols/scsi"
 )
@@ -41,10 +44,37 @@ type Gateway struct {
 	initiator string // iSCSI name that arrays know this gateway by
 
 	// Made by build, in this order, before anything runs; not changed afterwards.
-	pools   map[string]*pool
-	volumes []*served
-	writes  *writes
-	server  *target.Server
+	pools  map[string]*pool
+	filers map[string]*filer
+	disks  []*disk
+	shares []*share
+	writes *writes
+	server *target.Server
+	nfs    *nfsServer // nil: there are no exports
+}
+
+// served is a configured volume with all that serves it: a disk or a share.
+type served interface {
+	name() string
+	// run keeps what is below attached until ctx ends.
+	run(ctx context.Context)
+	// serves says whether clients are answered, and if not in full, why.
+	serves() (ready bool, reason string)
+	// close makes what was answered durable and ends the volume. An error says that something of it is still under way, and uses the pool's memory.
+	close(ctx context.Context) error
+	collect(to chan<- prometheus.Metric)
+}
+
+// volumes are all of them.
+func (g *Gateway) volumes() []served {
+	var list []served
+	for _, d := range g.disks {
+		list = append(list, d)
+	}
+	for _, s := range g.shares {
+		list = append(list, s)
+	}
+	return list
 }
 
 // startTimeout is what the control plane gets to start.
@@ -52,7 +82,8 @@ const startTimeout = time.Minute
 
 // New returns a gateway that has started nothing.
 func New(o Options) *Gateway {
-	return &Gateway{config: o.Config, log: o.Log, version: cmp.Or(o.Version, "unknown"), listeners: newListeners(o.Log), pools: map[string]*pool{}}
+	return &Gateway{config: o.Config, log: o.Log, version: cmp.Or(o.Version, "unknown"), listeners: newListeners(o.Log), pools: map[string]*pool{},
+		filers: map[string]*filer{}}
 }
 
 // Run serves until ctx ends, and then ends in order. It returns an error if it can't start, or could not end in order. A start that ctx
@@ -72,7 +103,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	}
 	switch {
 	case err == nil:
-		g.log.Info().Str("gateway", g.config.Gateway.Name).Str("version", g.version).Int("volumes", len(g.volumes)).Msg("gateway starts")
+		g.log.Info().Str("gateway", g.config.Gateway.Name).Str("version", g.version).Int("volumes", len(g.volumes())).Msg("gateway starts")
 		return g.serve(ctx, plane.Failed())
 	case ctx.Err() != nil:
 		g.log.Info().AnErr("reason", err).Msg("called off before the gateway had started")
@@ -110,14 +141,17 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	objects := new(export.Objects)
+	objects.Reserve(len(g.config.Volumes))
 	for i, c := range g.config.Volumes {
-		v, err := g.newVolume(ctx, known, c, cachecore.ObjectID(i+1))
-		if err != nil {
-			return err
+		if err := g.addVolume(ctx, known, c, cachecore.ObjectID(i+1), objects); err != nil {
+			return fmt.Errorf("volume %s: %w", c.Name, err)
 		}
-		g.volumes = append(g.volumes, v)
 	}
-	return g.buildServer()
+	if err := g.buildServer(); err != nil {
+		return err
+	}
+	return g.buildNFS(ctx)
 }
 
 // buildServer makes what serves the volumes.
@@ -127,7 +161,7 @@ func (g *Gateway) buildServer() (err error) {
 	}
 	limits := g.config.Gateway.Limits
 	g.server = target.New(target.Options{
-		Catalog:  newCatalog(g.volumes, g.config.Gateway.Advertise.ISCSI),
+		Catalog:  newCatalog(g.disks, g.config.Gateway.Advertise.ISCSI),
 		Buffers:  g.writes.buffers,
 		Observer: observer{},
 		Limits: target.Limits{Sessions: limits.Sessions, Unauthenticated: limits.Unauthenticated, Login: time.Duration(limits.Login),
@@ -161,25 +195,43 @@ func (g *Gateway) arrays(ctx context.Context) (arrays, error) {
 	sum := sha256.Sum256([]byte(cluster + "/" + g.config.Gateway.Name))
 	key := uint64(binary.BigEndian.Uint32(sum[:]))<<32 | uint64(rand.Uint32()&^0xff)
 	g.initiator = fmt.Sprintf("iqn.2026-11.io.forebay:%s.%.8s", name, cluster)
-	return arrays{store: g.store, initiator: g.initiator, key: key, started: g.started, log: g.log}, nil
+	return arrays{store: g.store, initiator: g.initiator, key: key, started: g.started, filers: g.filers, log: g.log}, nil
 }
 
-func (g *Gateway) newVolume(ctx context.Context, known arrays, c configs.Volume, object cachecore.ObjectID) (*served, error) {
+// addVolume makes one volume, an object of that number if it is a disk.
+func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume, object cachecore.ObjectID, objects *export.Objects) error {
 	p := g.pools[c.Pool]
 	if p == nil {
-		return nil, fmt.Errorf("volume %s: this gateway gives no tier to pool %s: add one under gateway.tiers", c.Name, c.Pool)
+		return fmt.Errorf("this gateway gives no tier to pool %s: add one under gateway.tiers", c.Pool)
+	}
+	i := slices.IndexFunc(g.config.Arrays, func(a configs.Array) bool { return a.Name == c.From.Array })
+	if i < 0 {
+		return fmt.Errorf("no array %s", c.From.Array)
+	}
+	a := g.config.Arrays[i]
+	if c.NFS != nil {
+		return g.addShare(ctx, known, c, a, p, objects)
 	}
 	naa, err := g.store.NAA(ctx, c.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	identity := scsi.Identity{NAA: naa, Serial: hex.EncodeToString(naa[:]), Vendor: "FOREBAY", Product: "VOLUME", Name: c.Name}
-	for _, a := range g.config.Arrays {
-		if a.Name == c.From.Array {
-			return newServed(c, object, p, known.attachment(a, c), identity, g.log), nil
-		}
+	g.disks = append(g.disks, newDisk(c, object, p, known.attachment(a, c), identity, g.log))
+	return nil
+}
+
+func (g *Gateway) addShare(ctx context.Context, known arrays, c configs.Volume, a configs.Array, p *pool, objects *export.Objects) error {
+	id, err := g.store.ExportID(ctx, c.Name)
+	if err != nil {
+		return err
 	}
-	return nil, fmt.Errorf("volume %s: no array %s", c.Name, c.From.Array)
+	s, err := newShare(c, id, p, objects, known.filer(a), a.NFS != nil && a.NFS.Mode == configs.ModeSoft, g.log)
+	if err != nil {
+		return err
+	}
+	g.shares = append(g.shares, s)
+	return nil
 }
 
 // release gives the memory back. What is in use stays where it is, to the process's end: else who uses it would die of it, or write into

@@ -16,11 +16,11 @@ import (
 // host is an initiator port that reaches a volume's device without a transport between.
 type host struct {
 	t     *testing.T
-	v     *served
+	v     *disk
 	nexus *scsi.Nexus
 }
 
-func newHost(t *testing.T, v *served, name string) *host {
+func newHost(t *testing.T, v *disk, name string) *host {
 	return &host{t: t, v: v, nexus: &scsi.Nexus{Initiator: name, Target: v.config.ISCSI.Target, PortalTag: 1, RelPort: 1}}
 }
 
@@ -99,7 +99,7 @@ func held(t *testing.T, ended <-chan string) {
 
 // shelf is a volume with all that is below it, which runs.
 type shelf struct {
-	*served
+	*disk
 	*san
 	t   *testing.T
 	log *lines
@@ -122,7 +122,7 @@ func serve(t *testing.T, hold configs.OnArrayLoss, begin func(*san), test func(*
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := newServed(volumeConfig(hold), 1, p, newAttachment("san1", "mem", s.attach, log.logger()), scsi.Identity{Name: "vol1"}, log.logger())
+		v := newDisk(volumeConfig(hold), 1, p, newAttachment("san1", "mem", s.attach, log.logger()), scsi.Identity{Name: "vol1"}, log.logger())
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() {
@@ -130,7 +130,7 @@ func serve(t *testing.T, hold configs.OnArrayLoss, begin func(*san), test func(*
 			close(ended)
 		}()
 		synctest.Wait()
-		x := &shelf{served: v, san: s, t: t, log: log, a: newHost(t, v, "iqn.2026-11.example:a,i,0x1")}
+		x := &shelf{disk: v, san: s, t: t, log: log, a: newHost(t, v, "iqn.2026-11.example:a,i,0x1")}
 		x.end = func() {
 			if err := v.close(t.Context()); err != nil {
 				t.Error(err)

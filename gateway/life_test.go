@@ -138,8 +138,8 @@ func (l *life) alone() {
 	}
 }
 
-// disk is the content of the array's file.
-func disk(t *testing.T, dir string) []byte {
+// content is that of the array's file.
+func content(t *testing.T, dir string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, "disk.img"))
 	if err != nil {

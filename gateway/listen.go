@@ -42,17 +42,38 @@ func (l *listeners) add(service, configured string) *listening {
 // run serves an address until ctx ends: it waits for a port that is taken, and listens again if the listener fails. serve closes the
 // listener, and returns nil when it is no longer to be served.
 func (l *listeners) run(ctx context.Context, x *listening, serve func(context.Context, net.Listener) error) {
+	l.keep(ctx, x, func(up func(net.Addr)) error {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", x.configured)
+		if err != nil {
+			return err
+		}
+		up(listener.Addr())
+		return serve(ctx, listener)
+	})
+}
+
+// runPacket is run for datagrams.
+func (l *listeners) runPacket(ctx context.Context, x *listening, address string, serve func(context.Context, net.PacketConn) error) {
+	l.keep(ctx, x, func(up func(net.Addr)) error {
+		socket, err := new(net.ListenConfig).ListenPacket(ctx, "udp", address)
+		if err != nil {
+			return err
+		}
+		up(socket.LocalAddr())
+		return serve(ctx, socket)
+	})
+}
+
+// keep has open listen and serve, which calls up in between, until ctx ends.
+func (l *listeners) keep(ctx context.Context, x *listening, open func(up func(net.Addr)) error) {
 	log := l.log.With().Str("listener", x.service).Logger()
 	again := time.NewTicker(retryListen)
 	defer again.Stop()
 	for {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", x.configured)
-		if err == nil {
-			address := listener.Addr().String()
-			l.up(x, address)
-			log.Info().Str("address", address).Msg("listening")
-			err = serve(ctx, listener)
-		}
+		err := open(func(at net.Addr) {
+			l.up(x, at.String())
+			log.Info().Str("address", at.String()).Msg("listening")
+		})
 		if err == nil || ctx.Err() != nil {
 			l.down(x, "no longer listened on")
 			return

@@ -49,9 +49,9 @@ func (g *Gateway) serveAPI(ctx context.Context, l net.Listener) error {
 // Ready implements api.Source: nil if every volume is served and every address listened on.
 func (g *Gateway) Ready() error {
 	var troubles []error
-	for _, v := range g.volumes {
+	for _, v := range g.volumes() {
 		if ready, reason := v.serves(); !ready {
-			troubles = append(troubles, errors.New("volume "+v.config.Name+": "+reason))
+			troubles = append(troubles, errors.New("volume "+v.name()+": "+reason))
 		}
 	}
 	for _, trouble := range g.listeners.troubles() {

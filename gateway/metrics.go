@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"forebay/cachecore/stats"
+	"forebay/protocols/nfs"
 )
 
 // collector tells Prometheus what the gateway counts, at the moment it asks.
@@ -53,7 +54,10 @@ var (
 	poolInserts   = describe("pool_inserted_blocks_total", "Blocks that entered the RAM tier.", "pool")
 	poolEvictions = describe("pool_evicted_blocks_total", "Blocks that were evicted from the RAM tier.", "pool")
 
-	iscsiSessions = describe("iscsi_sessions", "Sessions that are logged in.")
+	procedureCalls = describe("nfs_calls_total", "NFS procedures that clients called.", "volume", "procedure")
+	procedureNotOK = describe("nfs_not_ok_total", "NFS procedures that ended with another status than NFS3_OK.", "volume", "procedure")
+	nfsConnections = describe("nfs_connections", "Connections of NFS clients.")
+	iscsiSessions  = describe("iscsi_sessions", "Sessions that are logged in.")
 )
 
 // latencyBounds are the upper bounds of the latency histograms.
@@ -69,6 +73,7 @@ func (c collector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByC
 // Collect implements prometheus.Collector.
 func (c collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, iscsiSessions, float64(len(c.g.server.Sessions())))
+	gauge(to, nfsConnections, float64(len(c.g.nfs.clients())))
 	for name, p := range c.g.pools {
 		m := p.store.Stats()
 		gauge(to, poolSize, float64(m.Bytes), name)
@@ -78,13 +83,35 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		count(to, poolInserts, m.Inserts, name)
 		count(to, poolEvictions, m.Evictions, name)
 	}
-	for _, v := range c.g.volumes {
+	for _, v := range c.g.volumes() {
 		v.collect(to)
+	}
+	for name, f := range c.g.filers {
+		attached, _ := f.state()
+		gauge(to, arrayAttached, truth(attached), name)
 	}
 }
 
-func (s *served) collect(to chan<- prometheus.Metric) {
-	name, array, counted := s.config.Name, s.attachment.name, s.stats.Snapshot()
+func (s *disk) collect(to chan<- prometheus.Metric) {
+	collect(to, s, s.attachment.name, s.stats)
+	attached, _ := s.attachment.state()
+	gauge(to, volumeSize, float64(s.attachment.Info().Size), s.config.Name)
+	gauge(to, arrayAttached, truth(attached), s.attachment.name)
+}
+
+func (s *share) collect(to chan<- prometheus.Metric) {
+	collect(to, s, s.filer.name, s.stats)
+	for p := range s.procedures {
+		if calls := s.procedures[p].calls.Load(); calls > 0 {
+			count(to, procedureCalls, calls, s.config.Name, nfs.Procedure(p).String())
+			count(to, procedureNotOK, s.procedures[p].notOK.Load(), s.config.Name, nfs.Procedure(p).String())
+		}
+	}
+}
+
+// collect tells what volumes of all kinds count.
+func collect(to chan<- prometheus.Metric, s served, array string, counters *stats.Volume) {
+	name, counted := s.name(), counters.Snapshot()
 	for op, t := range [2]stats.Traffic{stats.Read: counted.Reads, stats.Write: counted.Writes} {
 		count(to, volumeOperations[op], t.Operations, name)
 		count(to, volumeBytes[op], t.Bytes, name)
@@ -100,10 +127,7 @@ func (s *served) collect(to chan<- prometheus.Metric) {
 		histogram(to, d, name, path)
 	}
 	ready, _ := s.serves()
-	attached, _ := s.attachment.state()
-	gauge(to, volumeSize, float64(s.attachment.Info().Size), name)
 	gauge(to, volumeReady, truth(ready), name)
-	gauge(to, arrayAttached, truth(attached), array)
 }
 
 func histogram(to chan<- prometheus.Metric, d *stats.Distribution, labels ...string) {

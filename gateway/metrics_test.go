@@ -31,6 +31,7 @@ forebay_array_read_operations_total COUNTER
 forebay_array_write_bytes_total COUNTER
 forebay_array_write_operations_total COUNTER
 forebay_iscsi_sessions GAUGE
+forebay_nfs_connections GAUGE
 forebay_pool_evicted_blocks_total COUNTER
 forebay_pool_index_bytes GAUGE
 forebay_pool_inserted_blocks_total COUNTER

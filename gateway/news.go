@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"forebay/cachecore"
-	"forebay/gateway/backend/iscsi"
 )
 
 // news is what a backend that heals itself has told and the attachment has not passed on yet: the last word counts.
@@ -30,9 +29,18 @@ func (n *news) forget() {
 	}
 }
 
+// event is what a backend that heals itself tells of its coming and going.
+type event struct {
+	Available bool
+	Reason    string // why it is not available
+	Unproven  bool   // what is cached is not known to be what the array has
+	Forsaken  bool   // what was answered and not flushed may be gone; it is Unproven too
+	Resized   bool
+}
+
 // hear takes an event from the backend's goroutine. That the cache is in doubt is passed on at once, as the backend serves right after; the
 // rest waits for the attachment's.
-func (a *attachment) hear(e iscsi.Event) {
+func (a *attachment) hear(e event) {
 	if e.Unproven {
 		a.watcher.doubted(e.Forsaken)
 	}

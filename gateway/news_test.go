@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"forebay/cachecore"
-	"forebay/gateway/backend/iscsi"
 )
 
 func TestAnArrayThatHealsItselfStaysAttachedAndItsNewsArePassedOn(t *testing.T) {
@@ -24,15 +23,15 @@ func TestAnArrayThatHealsItselfStaysAttachedAndItsNewsArePassedOn(t *testing.T) 
 			t.Error(err)
 		}
 		then() // it says itself when it is away
-		k.hear(iscsi.Event{Reason: "no portal answers"})
+		k.hear(event{Reason: "no portal answers"})
 		then("lost false")
 		if attached, reason := k.state(); attached || reason != "no portal answers" || !k.isOpen() {
 			t.Error(attached, reason, k.isOpen())
 		}
-		k.hear(iscsi.Event{Reason: "no portal answers"})
+		k.hear(event{Reason: "no portal answers"})
 		then()
 		k.comeBack()
-		k.hear(iscsi.Event{Available: true, Unproven: true})
+		k.hear(event{Available: true, Unproven: true})
 		then("doubted false", "attached")
 		if attached, reason := k.state(); !attached || reason != "" {
 			t.Error(attached, reason)
@@ -40,7 +39,7 @@ func TestAnArrayThatHealsItselfStaysAttachedAndItsNewsArePassedOn(t *testing.T) 
 		if err := k.write(cachecore.WriteOptions{}); err != nil {
 			t.Error(err)
 		}
-		k.hear(iscsi.Event{Available: true, Resized: true})
+		k.hear(event{Available: true, Resized: true})
 		then("resized 8388608")
 		if k.attempts() != 1 {
 			t.Errorf("it was opened %d times", k.attempts())
@@ -54,8 +53,8 @@ func TestAnArrayThatHealsItselfStaysAttachedAndItsNewsArePassedOn(t *testing.T) 
 func TestTheLastWordOfAnArrayCounts(t *testing.T) {
 	keep(t, cachecore.ArrayInfo{}, present, func(t *testing.T, k *kept) {
 		for range 3 {
-			k.hear(iscsi.Event{Reason: "away", Resized: true})
-			k.hear(iscsi.Event{Available: true})
+			k.hear(event{Reason: "away", Resized: true})
+			k.hear(event{Available: true})
 		}
 		synctest.Wait()
 		if attached, reason := k.state(); !attached || reason != "" {
@@ -70,12 +69,12 @@ func TestE1_WhatOthersTookAwayUnflushedFailsTheNextFlushOfEachInitiator(t *testi
 		wants(t, "a write", good, x.a.write(0, 1))
 		x.behind(0, 7)
 		x.lose("taken")
-		x.a.v.attachment.hear(iscsi.Event{Reason: "taken", Unproven: true, Forsaken: true})
+		x.a.v.attachment.hear(event{Reason: "taken", Unproven: true, Forsaken: true})
 		read, flush := eventually(func() string { return x.a.read(0) }), eventually(x.a.flush)
 		synctest.Wait()
 		held(t, read) // what is cached is old
 		x.comeBack()
-		x.a.v.attachment.hear(iscsi.Event{Available: true})
+		x.a.v.attachment.hear(event{Available: true})
 		wants(t, "what others wrote", "all 7", <-read)
 		if how := <-flush; how == good {
 			t.Error("a flush vouches for a write that may be gone")
@@ -87,7 +86,7 @@ func TestE1_WhatOthersTookAwayUnflushedFailsTheNextFlushOfEachInitiator(t *testi
 // One that was opened, went away and was closed before it was attached tells nothing of the next.
 func TestTheNewsOfAnEarlierArrayAreForgotten(t *testing.T) {
 	keep(t, cachecore.ArrayInfo{}, func(s *san) { s.lose("its identity can't be stored") }, func(t *testing.T, k *kept) {
-		k.hear(iscsi.Event{Reason: "away", Resized: true})
+		k.hear(event{Reason: "away", Resized: true})
 		k.comeBack()
 		time.Sleep(retryAttach)
 		k.heard("attaching 8388608", "attached")
@@ -103,13 +102,13 @@ func TestAnArrayThatHealsItselfAndGrowsIsToldToInitiators(t *testing.T) {
 		wants(t, "a write", good, x.a.write(0, 1))
 		wants(t, "a read", "all 1", x.a.read(0))
 		x.mem.Grow(16 * mib)
-		x.a.v.attachment.hear(iscsi.Event{Available: true, Resized: true})
+		x.a.v.attachment.hear(event{Available: true, Resized: true})
 		synctest.Wait()
 		wants(t, "the news", "6/2a/09", x.a.ready())
 		wants(t, "the last block", "all 0", x.a.read(16*mib/cachecore.BlockSize-1))
 		x.behind(0, 7) // a hit hides it
 		wants(t, "a hit", "all 1", x.a.read(0))
-		x.a.v.attachment.hear(iscsi.Event{Available: true, Unproven: true})
+		x.a.v.attachment.hear(event{Available: true, Unproven: true})
 		wants(t, "what others may have written", "all 7", x.a.read(0))
 	})
 }

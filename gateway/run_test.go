@@ -37,7 +37,7 @@ func TestALifeFromTheStartToTheEnd(t *testing.T) {
 	}
 	l.end()
 	<-s.Over()
-	if content := disk(t, dir); !bytes.Equal(content[:cachecore.BlockSize], bytes.Repeat([]byte{7}, cachecore.BlockSize)) {
+	if content := content(t, dir); !bytes.Equal(content[:cachecore.BlockSize], bytes.Repeat([]byte{7}, cachecore.BlockSize)) {
 		t.Error("what was written is not in the file")
 	}
 	if resp, err := http.Get("http://" + l.address(serviceAPI) + "/readyz"); err == nil {
@@ -94,7 +94,7 @@ func TestNothingThatWasAnsweredIsLostWhenItEndsUnderLoad(t *testing.T) {
 	<-enough
 	l.end()
 	all.Wait()
-	content := disk(t, dir)
+	content := content(t, dir)
 	for i, n := range answered {
 		got := content[i*cachecore.BlockSize:][:cachecore.BlockSize]
 		if next := max(n+1, 1); got[0] != n && got[0] != next || !bytes.Equal(got, bytes.Repeat(got[:1], len(got))) {

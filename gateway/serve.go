@@ -10,8 +10,11 @@ import (
 
 // The services that listen.
 const (
-	serviceISCSI = "iscsi"
-	serviceAPI   = "api"
+	serviceISCSI   = "iscsi"
+	serviceNFS     = "nfs"
+	serviceMount   = "mount"
+	servicePortmap = "portmap"
+	serviceAPI     = "api"
 )
 
 // The end has three steps that wait: for commands, for volumes, for arrays. Each gets its time and no more: a call that the kernel never
@@ -23,20 +26,24 @@ const (
 
 // serve runs what was built until ctx ends, and ends it.
 func (g *Gateway) serve(ctx context.Context, controlPlaneFailed <-chan error) error {
-	attachments, frontends, management := newTasks(), newTasks(), newTasks()
-	for _, v := range g.volumes {
+	filers, attachments, frontends, management := newTasks(), newTasks(), newTasks(), newTasks()
+	for _, f := range g.filers {
+		filers.run(f.run)
+	}
+	for _, v := range g.volumes() {
 		attachments.run(v.run)
 	}
 	for _, address := range g.config.Gateway.Listen.ISCSI {
 		at := g.listeners.add(serviceISCSI, string(address))
 		frontends.run(func(ctx context.Context) { g.listeners.run(ctx, at, g.server.Serve) })
 	}
+	g.serveNFS(frontends)
 	if address := g.config.Gateway.Listen.API; address.On() {
 		at := g.listeners.add(serviceAPI, string(address))
 		management.run(func(ctx context.Context) { g.listeners.run(ctx, at, g.serveAPI) })
 	}
 	g.watch(ctx, controlPlaneFailed)
-	err := g.end(attachments, frontends)
+	err := g.end(frontends, attachments, filers)
 	err = errors.Join(err, management.end("management"))
 	if err != nil {
 		return fmt.Errorf("the end is not in order: %w", err) // who goes on may use the memory: it stays to the process's end
@@ -59,27 +66,29 @@ func (g *Gateway) watch(ctx context.Context, controlPlaneFailed <-chan error) {
 
 // end ends what touches volumes, from the top down: no new connections, commands under way are answered, what they wrote is flushed, the
 // arrays are closed. An error says that some of it goes on.
-func (g *Gateway) end(attachments, frontends *tasks) error {
+func (g *Gateway) end(frontends, attachments, filers *tasks) error {
 	g.log.Info().Msg("ending: no new connections; a second signal ends at once")
 	answer, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	frontends.run(func(context.Context) { g.server.Shutdown(answer) })
+	frontends.run(func(context.Context) { g.nfs.shutdown(answer) })
 	commands := frontends.end("commands")
 	volumes := g.closeVolumes()
-	return errors.Join(commands, volumes, attachments.end("arrays"))
+	return errors.Join(commands, volumes, attachments.end("arrays"), filers.end("filers"))
 }
 
 // closeVolumes closes all at once, so that none takes the time of another.
 func (g *Gateway) closeVolumes() error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	closed := make(chan error, len(g.volumes))
-	for _, v := range g.volumes {
+	list := g.volumes()
+	closed := make(chan error, len(list))
+	for _, v := range list {
 		go func() { closed <- v.close(ctx) }()
 	}
 	var errs []error
 	late := time.After(stepTimeout)
-	for range g.volumes {
+	for range list {
 		select {
 		case err := <-closed:
 			errs = append(errs, err)

@@ -3,11 +3,14 @@ package gateway
 import (
 	"cmp"
 	"encoding/hex"
+	"path"
 	"slices"
 	"time"
 
 	"forebay/cachecore/stats"
+	"forebay/configs"
 	"forebay/gateway/api"
+	"forebay/protocols/nfs"
 )
 
 // Status implements api.Source.
@@ -15,11 +18,12 @@ func (g *Gateway) Status() api.Status {
 	c := &g.config.Gateway
 	s := api.Status{
 		Gateway: api.Gateway{Name: c.Name, FaultDomain: c.FaultDomain, Version: g.version, Started: g.started, ISCSI: g.listeners.of(serviceISCSI),
-			Initiator: g.initiator},
+			NFS: g.listeners.of(serviceNFS), Mount: g.listeners.of(serviceMount), Initiator: g.initiator},
 		Pools:    []api.Pool{},
 		Arrays:   []api.Array{},
 		Volumes:  []api.Volume{},
 		Sessions: []api.Session{},
+		Clients:  g.nfs.clients(),
 	}
 	sessions := map[string]int{}
 	for _, x := range g.server.Sessions() {
@@ -30,10 +34,19 @@ func (g *Gateway) Status() api.Status {
 		m := g.pools[t.Pool].store.Stats()
 		s.Pools = append(s.Pools, api.Pool{Name: t.Pool, RAMBytes: m.Bytes, RAMUsedBytes: m.UsedBytes, RAMPinnedBytes: m.PinnedBytes, Evictions: m.Evictions})
 	}
-	for _, v := range g.volumes {
+	for _, v := range g.disks {
 		s.Arrays = append(s.Arrays, v.attachment.status())
 		s.Volumes = append(s.Volumes, v.status(sessions[v.config.ISCSI.Target]))
 	}
+	for _, f := range g.filers {
+		s.Arrays = append(s.Arrays, f.status())
+	}
+	mounted := g.nfs.mounted()
+	for _, x := range g.shares {
+		s.Volumes = append(s.Volumes, x.status(mounted[x.config.NFS.Export]))
+	}
+	slices.SortFunc(s.Arrays, func(a, b api.Array) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Volumes, func(a, b api.Volume) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Sessions, func(a, b api.Session) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Address, b.Address))
 	})
@@ -60,19 +73,77 @@ const (
 	suspended    = "suspended"
 )
 
-func (s *served) status(sessions int) api.Volume {
-	counted := s.stats.Snapshot()
+func (s *disk) status(sessions int) api.Volume {
+	v := statusOf(s, s.config, s.attachment.name, s.stats, sessions)
+	v.Bytes, v.Target, v.LUN, v.NAA = s.attachment.Info().Size, s.config.ISCSI.Target, uint64(s.config.ISCSI.LUN), hex.EncodeToString(s.identity.NAA[:])
+	return v
+}
+
+// statusOf is what volumes of all kinds tell.
+func statusOf(s served, c configs.Volume, array string, counters *stats.Volume, sessions int) api.Volume {
+	counted := counters.Snapshot()
 	v := api.Volume{
-		Name: s.config.Name, Array: s.config.From.Array, Pool: s.config.Pool, Bytes: s.attachment.Info().Size,
-		Target: s.config.ISCSI.Target, LUN: uint64(s.config.ISCSI.LUN), NAA: hex.EncodeToString(s.identity.NAA[:]),
-		Requested: writeThrough, Effective: writeThrough, Sessions: sessions,
+		Name: c.Name, Array: array, Pool: c.Pool, Requested: writeThrough, Effective: writeThrough, Sessions: sessions,
 		Reads: api.Traffic(counted.Reads), Writes: api.Traffic(counted.Writes), HitRate: counted.HitRate(),
 		Latency: api.Split{VM: percentiles(&counted.VM), Local: percentiles(&counted.Local), Datastore: percentiles(&counted.Datastore)},
 	}
 	if _, reason := s.serves(); reason != "" {
-		v.Effective, v.Reason = suspended, "array "+s.attachment.name+": "+reason
+		v.Effective, v.Reason = suspended, "array "+array+": "+reason
 	}
 	return v
+}
+
+func (s *share) status(mounted int) api.Volume {
+	v := statusOf(s, s.config, s.filer.name, s.stats, mounted)
+	v.Export = s.config.NFS.Export
+	for p := range s.procedures {
+		c := &s.procedures[p]
+		if calls := c.calls.Load(); calls > 0 {
+			latency := c.latency.Snapshot()
+			v.Procedures = append(v.Procedures, api.Procedure{Name: nfs.Procedure(p).String(), Calls: calls, NotOK: c.notOK.Load(), Latency: percentiles(&latency)})
+		}
+	}
+	return v
+}
+
+func (f *filer) status() api.Array {
+	s := api.Array{Name: f.name, Kind: f.kind, State: "attached", Identity: f.identity()}
+	if attached, reason := f.state(); !attached {
+		s.State, s.Reason = "away", reason
+	}
+	return s
+}
+
+// clients are the connections of NFS clients, in order of their age.
+func (n *nfsServer) clients() []api.NFSClient {
+	list := []api.NFSClient{}
+	if n == nil {
+		return list
+	}
+	for _, c := range n.rpc.Conns() {
+		list = append(list, api.NFSClient{Address: c.Remote.String(), Since: c.Since, Calls: c.Calls, InFlight: c.InFlight})
+	}
+	slices.SortFunc(list, func(a, b api.NFSClient) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Address, b.Address))
+	})
+	return list
+}
+
+// mounted counts the clients that have mounted an export, or a directory of it, and have not said that they don't any more.
+func (n *nfsServer) mounted() map[string]int {
+	counts := map[string]int{}
+	if n == nil {
+		return counts
+	}
+	for _, m := range n.mount.Mounted() {
+		for dir := m.Dir; ; dir = path.Dir(dir) {
+			counts[dir]++
+			if dir == path.Dir(dir) {
+				break
+			}
+		}
+	}
+	return counts
 }
 
 func percentiles(d *stats.Distribution) api.Percentiles {

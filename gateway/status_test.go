@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"reflect"
 	"testing"
 
 	"forebay/gateway/api"
@@ -30,7 +31,7 @@ func TestStatusTellsWhatThereIs(t *testing.T) {
 	}
 	away := api.Volume{Name: "vol2", Array: "san2", Pool: "fast", Target: "iqn.2026-11.example:vol1", LUN: 1, NAA: "62010000000000000000000000000000",
 		Requested: "write-through", Effective: "suspended", Reason: "array san2: not attached yet"}
-	if s.Volumes[1] != away {
+	if !reflect.DeepEqual(s.Volumes[1], away) {
 		t.Errorf("%+v", s.Volumes[1])
 	}
 	if v := s.Volumes[0]; v.Effective != "write-through" || v.Reason != "" || v.Bytes != 8*mib || v.NAA[:2] != "62" {
@@ -67,10 +68,10 @@ func TestReadyNamesEveryVolumeAndAddressThatIsNot(t *testing.T) {
 	g.listeners.down(at, "taken")
 	says(t, g.Ready(), "iscsi 192.0.2.1:3260: taken")
 	g.listeners.up(at, "192.0.2.1:3260")
-	attachByHand(t, g.volumes[1])
+	attachByHand(t, g.disks[1])
 	if err := g.Ready(); err != nil {
 		t.Error(err)
 	}
-	g.volumes[1].setReady(false)
+	g.disks[1].setReady(false)
 	says(t, g.Ready(), "volume vol2: being attached")
 }

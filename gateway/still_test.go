@@ -27,16 +27,16 @@ func still(t *testing.T) *Gateway {
 		c := volumeConfig(fail)
 		c.Name, c.From.Array, c.ISCSI.LUN = name, "san"+name[3:], i
 		s := newSAN(t, cachecore.ArrayInfo{})
-		v := newServed(c, cachecore.ObjectID(i+1), p, newAttachment(c.From.Array, "mem", s.attach, g.log), scsi.Identity{NAA: [16]byte{0x62, byte(i)}}, g.log)
-		g.volumes = append(g.volumes, v)
+		v := newDisk(c, cachecore.ObjectID(i+1), p, newAttachment(c.From.Array, "mem", s.attach, g.log), scsi.Identity{NAA: [16]byte{0x62, byte(i)}}, g.log)
+		g.disks = append(g.disks, v)
 	}
 	if err := g.buildServer(); err != nil {
 		t.Fatal(err)
 	}
-	attachByHand(t, g.volumes[0])
-	countSome(g.volumes[0].stats)
+	attachByHand(t, g.disks[0])
+	countSome(g.disks[0].stats)
 	t.Cleanup(func() {
-		if err := g.volumes[0].close(context.Background()); err != nil {
+		if err := g.disks[0].close(context.Background()); err != nil {
 			t.Error(err)
 		}
 		if err := g.release(); err != nil {
@@ -47,7 +47,7 @@ func still(t *testing.T) *Gateway {
 }
 
 // attachByHand does what an attachment's goroutine does.
-func attachByHand(t *testing.T, v *served) {
+func attachByHand(t *testing.T, v *disk) {
 	array, err := v.attachment.open(t.Context())
 	if err != nil {
 		t.Fatal(err)

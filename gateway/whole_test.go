@@ -60,8 +60,8 @@ func (w *whole) addVolume(i int, hold configs.OnArrayLoss, begin func(*san)) {
 	begin(s)
 	c := volumeConfig(hold)
 	c.Name, c.From.Array, c.ISCSI.LUN = "vol"+string(rune('1'+i)), "san"+string(rune('1'+i)), i
-	v := newServed(c, cachecore.ObjectID(i+1), w.pools["fast"], newAttachment(c.From.Array, "mem", s.attach, w.Gateway.log), scsi.Identity{Name: c.Name}, w.Gateway.log)
-	w.sans, w.volumes = append(w.sans, s), append(w.volumes, v)
+	v := newDisk(c, cachecore.ObjectID(i+1), w.pools["fast"], newAttachment(c.From.Array, "mem", s.attach, w.Gateway.log), scsi.Identity{Name: c.Name}, w.Gateway.log)
+	w.sans, w.disks = append(w.sans, s), append(w.disks, v)
 }
 
 // logIn is an initiator's session.
@@ -71,7 +71,7 @@ func (w *whole) logIn() *initiator.Session {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for i := range w.volumes { // takes the unit attentions
+	for i := range w.disks { // takes the unit attentions
 		_ = s.Ready(w.t.Context(), uint16(i))
 	}
 	return s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -25,15 +26,17 @@ func (s source) Ready() error       { return s.ready }
 
 // sample has something in every field.
 var sample = api.Status{
-	Gateway: api.Gateway{Name: "gw-a", FaultDomain: "rack-1", Version: "v1.2.3", Started: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC), ISCSI: []string{"127.0.0.1:3260"}, Initiator: "iqn.2026-11.io.forebay:gw-a.0123abcd"},
+	Gateway: api.Gateway{Name: "gw-a", FaultDomain: "rack-1", Version: "v1.2.3", Started: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC), ISCSI: []string{"127.0.0.1:3260"}, NFS: []string{"127.0.0.1:2049"}, Mount: []string{}, Initiator: "iqn.2026-11.io.forebay:gw-a.0123abcd"},
 	Pools:   []api.Pool{{Name: "fast", RAMBytes: 1 << 30, RAMUsedBytes: 4096, RAMPinnedBytes: 8192, Evictions: 3}},
 	Arrays:  []api.Array{{Name: "disk1", Kind: "file", State: "away", Reason: "gone", Bytes: 1 << 20, Identity: "uuid:1"}},
 	Volumes: []api.Volume{{
 		Name: "vol1", Array: "disk1", Pool: "fast", Bytes: 1 << 20, Target: "iqn.a", LUN: 1, NAA: "62", Requested: "write-through", Effective: "suspended",
 		Reason: "array disk1: gone", Sessions: 1, Reads: api.Traffic{Operations: 1, Bytes: 2, Errors: 3}, Writes: api.Traffic{Operations: 4, Bytes: 5, Errors: 6},
 		HitRate: 0.5, Latency: api.Split{VM: api.Percentiles{Count: 7, P50: 8, P99: 9}},
+		Export: "/vms", Procedures: []api.Procedure{{Name: "READ", Calls: 11, NotOK: 12, Latency: api.Percentiles{Count: 13, P50: 14, P99: 15}}},
 	}},
 	Sessions: []api.Session{{Initiator: "iqn.esx", Target: "iqn.a", Address: "127.0.0.1:5", Since: time.Date(2026, 11, 2, 3, 4, 6, 0, time.UTC), Commands: 10, InFlight: 2}},
+	Clients:  []api.NFSClient{{Address: "127.0.0.1:6", Since: time.Date(2026, 11, 2, 3, 4, 7, 0, time.UTC), Calls: 16, InFlight: 3}},
 }
 
 const sampleJSON = `{
@@ -45,6 +48,10 @@ const sampleJSON = `{
     "iscsi": [
       "127.0.0.1:3260"
     ],
+    "nfs": [
+      "127.0.0.1:2049"
+    ],
+    "mount": [],
     "initiator": "iqn.2026-11.io.forebay:gw-a.0123abcd"
   },
   "pools": [
@@ -75,6 +82,7 @@ const sampleJSON = `{
       "target": "iqn.a",
       "lun": 1,
       "naa": "62",
+      "export": "/vms",
       "requested": "write-through",
       "effective": "suspended",
       "reason": "array disk1: gone",
@@ -106,7 +114,19 @@ const sampleJSON = `{
           "p50Microseconds": 0,
           "p99Microseconds": 0
         }
-      }
+      },
+      "procedures": [
+        {
+          "name": "READ",
+          "calls": 11,
+          "notOK": 12,
+          "latency": {
+            "count": 13,
+            "p50Microseconds": 14,
+            "p99Microseconds": 15
+          }
+        }
+      ]
     }
   ],
   "sessions": [
@@ -117,6 +137,14 @@ const sampleJSON = `{
       "since": "2026-11-02T03:04:06Z",
       "commands": 10,
       "inFlight": 2
+    }
+  ],
+  "clients": [
+    {
+      "address": "127.0.0.1:6",
+      "since": "2026-11-02T03:04:07Z",
+      "calls": 16,
+      "inFlight": 3
     }
   ]
 }
@@ -142,12 +170,12 @@ func TestStatusIsThisJSON(t *testing.T) {
 func TestVolumesAreListedAndFoundByName(t *testing.T) {
 	var list []api.Volume
 	w := ask(source{status: sample}, http.MethodGet, "/api/v1/volumes")
-	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 1 || list[0] != sample.Volumes[0] {
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 1 || !reflect.DeepEqual(list[0], sample.Volumes[0]) {
 		t.Errorf("%v, %+v", err, list)
 	}
 	var one api.Volume
 	w = ask(source{status: sample}, http.MethodGet, "/api/v1/volumes/vol1")
-	if err := json.Unmarshal(w.Body.Bytes(), &one); err != nil || one != sample.Volumes[0] {
+	if err := json.Unmarshal(w.Body.Bytes(), &one); err != nil || !reflect.DeepEqual(one, sample.Volumes[0]) {
 		t.Errorf("%v, %+v", err, one)
 	}
 	if w := ask(source{status: api.Status{Volumes: []api.Volume{}}}, http.MethodGet, "/api/v1/volumes"); strings.TrimSpace(w.Body.String()) != "[]" {

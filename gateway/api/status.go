@@ -4,11 +4,12 @@ import "time"
 
 // Status is GET /api/v1/status: one gateway at one moment.
 type Status struct {
-	Gateway  Gateway   `json:"gateway"`
-	Pools    []Pool    `json:"pools"`
-	Arrays   []Array   `json:"arrays"`
-	Volumes  []Volume  `json:"volumes"`
-	Sessions []Session `json:"sessions"`
+	Gateway  Gateway     `json:"gateway"`
+	Pools    []Pool      `json:"pools"`
+	Arrays   []Array     `json:"arrays"`
+	Volumes  []Volume    `json:"volumes"`
+	Sessions []Session   `json:"sessions"`
+	Clients  []NFSClient `json:"clients"`
 }
 
 // Gateway names the process that answered.
@@ -18,6 +19,8 @@ type Gateway struct {
 	Version     string    `json:"version"`
 	Started     time.Time `json:"started"`
 	ISCSI       []string  `json:"iscsi"`     // addresses that listen
+	NFS         []string  `json:"nfs"`       // likewise
+	Mount       []string  `json:"mount"`     // likewise, for the MOUNT protocol
 	Initiator   string    `json:"initiator"` // iSCSI name that arrays know it by
 }
 
@@ -47,18 +50,30 @@ type Volume struct {
 	Array     string  `json:"array"`
 	Pool      string  `json:"pool"`
 	Bytes     int64   `json:"bytes"`
-	Target    string  `json:"target"`
+	Target    string  `json:"target,omitempty"` // of a LUN
 	LUN       uint64  `json:"lun"`
-	NAA       string  `json:"naa"`
+	NAA       string  `json:"naa,omitempty"`
+	Export    string  `json:"export,omitempty"` // of an NFS export
 	Requested string  `json:"requested"`
 	Effective string  `json:"effective"`
 	Reason    string  `json:"reason,omitempty"`
-	Sessions  int     `json:"sessions"`
+	Sessions  int     `json:"sessions"` // of an NFS export: clients that have mounted it
 	Reads     Traffic `json:"reads"`
 	Writes    Traffic `json:"writes"`
 	// HitRate is the share of read blocks, 0 to 1, that the cache of this gateway answered since the start.
 	HitRate float64 `json:"hitRate"`
 	Latency Split   `json:"latency"`
+	// Procedures are those of an NFS export that were called.
+	Procedures []Procedure `json:"procedures,omitempty"`
+}
+
+// Procedure counts the calls of an NFS procedure since the start. Not OK are those that ended with another status, as a LOOKUP of a name that is not
+// there does.
+type Procedure struct {
+	Name    string      `json:"name"`
+	Calls   uint64      `json:"calls"`
+	NotOK   uint64      `json:"notOK"`
+	Latency Percentiles `json:"latency"`
 }
 
 // Traffic counts what clients asked since the start.
@@ -90,4 +105,12 @@ type Session struct {
 	Since     time.Time `json:"since"`
 	Commands  uint64    `json:"commands"`
 	InFlight  int       `json:"inFlight"`
+}
+
+// NFSClient is one connection of an NFS client.
+type NFSClient struct {
+	Address  string    `json:"address"`
+	Since    time.Time `json:"since"`
+	Calls    uint64    `json:"calls"`
+	InFlight int       `json:"inFlight"`
 }

@@ -14,12 +14,26 @@ func Command() *cobra.Command {
 	f := &flags{}
 	cmd := &cobra.Command{
 		Use:   "bench URL",
-		Short: "Drive an iSCSI target, ours or another's: load, comparison, verification",
-		Long: `Drive an iSCSI target, ours or another's. URL is iscsi://[user[%secret]@]host[:port]/target/lun.
+		Short: "Drive an iSCSI target or NFS server, ours or another's: load, comparison, verification",
+		Long: `Drive an iSCSI target or an NFS server, ours or another's. URL is one of
 
-Writes (--read below 100, and --verify) overwrite what is on the LUN.`,
+  iscsi://[user[%secret]@]host[:port]/target/lun
+  nfs://host[:port]/export/path/to/file[?mount-port=N&uid=N&gid=N]
+
+NFS is version 3 over TCP, at port 2049 unless the URL says another one. MOUNT is asked at mount-port, 20048 by default; 0 asks the
+port mapper for it, at portmap-port, 111 by default. Calls are made as uid and gid, 0 by default. Symbolic links are not followed.
+
+Writes (--read below 100, and --verify) overwrite what is on the LUN or in the file.
+
+A WRITE asks for the durability that --stable says. The default, unstable, is what an iSCSI write without FUA is: the server may hold it in
+volatile memory until it is told to flush, which bench does (COMMIT, SYNCHRONIZE CACHE) before --verify reads everything back.
+Hypervisors ask for file-sync.
+
+To --verify, a write counts from the moment when it is answered, however durable. With --reconnect, an NFS call that was lost with its
+connection is made again, under the same XID; an iSCSI write that was is of unknown outcome.`,
 		Example: `  forebay bench iscsi://127.0.0.1:3260/iqn.2026-11.io.forebay:demo/0 --read 70 --depth 32 --zipf 1.1
   forebay bench URL --vs OTHER-URL --warm-up --working-set 256MiB
+  forebay bench nfs://127.0.0.1/home/disk.img --create --working-set 1GiB --read 0 --stable file-sync
   forebay bench URL --verify --shared --sessions 8`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
@@ -46,13 +60,15 @@ func (f *flags) define(s *pflag.FlagSet) {
 	s.Var(&f.block, "block-size", "bytes per command (default 4KiB; with --verify a mixture)")
 	s.IntVar(&o.Depth, "depth", 32, "commands outstanding per session")
 	s.IntVar(&o.Sessions, "sessions", 1, "sessions")
-	s.Var(&f.workingSet, "working-set", "how much of the LUN to use (default all of it; with --verify at most 1GiB)")
-	s.Var(&f.offset, "offset", "where on the LUN that begins")
+	s.Var(&f.workingSet, "working-set", "how much of the LUN or file to use (default all of it; with --verify at most 1GiB)")
+	s.Var(&f.offset, "offset", "where that begins")
 	s.Float64Var(&o.Zipf, "zipf", 0, "some blocks are asked for more often: exponent of Zipf's law, above 1")
 	s.DurationVar(&o.Duration, "duration", 0, "how long (default 10s)")
 	s.BoolVar(&o.WarmUp, "warm-up", false, "read the working set once, first")
 	s.Uint64Var(&o.Seed, "seed", 0, "of the random numbers (default a new one)")
-	s.BoolVar(&o.Digests, "digests", false, "header and data digests")
+	s.BoolVar(&o.Digests, "digests", false, "iSCSI: header and data digests")
+	s.Var((*stable)(&o.Stable), "stable", "NFS: unstable, data-sync or file-sync writes")
+	s.BoolVar(&o.Create, "create", false, "NFS: make the file, or make it larger, as --working-set needs it; it reads as zeros")
 	s.StringVar(&o.Target.CHAP.User, "chap-user", "", "CHAP user, if not in the URL")
 	s.StringVar(&f.secretFile, "chap-secret-file", "", "file with the CHAP secret")
 	s.StringVar(&o.Target.CHAP.MutualUser, "chap-mutual-user", "", "CHAP user that the target must prove to be")
@@ -63,7 +79,7 @@ func (f *flags) define(s *pflag.FlagSet) {
 	s.IntVar(&f.versusPID, "vs-pid", 0, "the same for --vs")
 	s.BoolVar(&o.Verify, "verify", false, "write blocks that say which write they came from, and check every read")
 	s.BoolVar(&o.Shared, "shared", false, "with --verify: sessions overlap on the same blocks")
-	s.BoolVar(&o.Reconnect, "reconnect", false, "log in again when a connection is lost, for up to a minute")
+	s.BoolVar(&o.Reconnect, "reconnect", false, "connect again when a connection is lost, for up to a minute")
 	s.BoolVar(&f.asJSON, "json", false, "print JSON")
 }
 

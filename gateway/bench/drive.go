@@ -2,13 +2,12 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"forebay/protocols/iscsi/initiator"
 )
 
 // driver puts load on a target, in slices.
@@ -24,10 +23,9 @@ type driver struct {
 	failed chan error     // the first failure
 }
 
-// worker is a session with its slots. mu guards the figures: completions run on two goroutines of a session.
+// worker is a session with its slots. mu guards the figures: completions run on several goroutines of a session.
 type worker struct {
 	d      *driver
-	conn   *connection
 	slots  []*slot
 	cursor atomic.Uint64
 
@@ -38,10 +36,9 @@ type worker struct {
 // slot has one command outstanding at a time; its fields belong to whoever has the command.
 type slot struct {
 	w       *worker
-	session *initiator.Session
-	command initiator.Command
+	command command
 	pattern *pattern
-	data    []byte
+	offset  int64
 	write   bool
 	begun   time.Duration
 }
@@ -50,14 +47,14 @@ func newDriver(t *target) *driver {
 	d := &driver{t: t, base: time.Now()}
 	o := t.opts
 	count := uint64(t.length / int64(o.BlockSize))
-	for i, c := range t.sessions {
-		w := &worker{d: d, conn: c, reads: newLatencies(), writes: newLatencies()}
+	for i, session := range t.sessions {
+		w := &worker{d: d, reads: newLatencies(), writes: newLatencies()}
 		w.cursor.Store(count / uint64(len(t.sessions)) * uint64(i)) // sequential sessions spread out
 		for j := range o.Depth {
-			s := &slot{w: w, session: c.session, pattern: newPattern(o, count, uint64(i*maxDepth+j), &w.cursor)}
-			s.data = make([]byte, o.BlockSize)
-			fillRandom(s.data, s.pattern.rng)
-			s.command.LUN, s.command.Done = t.lun, s.completed
+			s := &slot{w: w, pattern: newPattern(o, count, uint64(i*maxDepth+j), &w.cursor)}
+			data := make([]byte, o.BlockSize)
+			fillRandom(data, s.pattern.rng)
+			s.command = session.command(data, s.completed)
 			w.slots = append(w.slots, s)
 		}
 		d.workers = append(d.workers, w)
@@ -94,7 +91,7 @@ func (d *driver) run(ctx context.Context, span time.Duration) (slice, error) {
 		w.writes.h.Reset()
 		for _, s := range w.slots {
 			d.busy.Add(1)
-			s.next()
+			s.next(time.Since(d.base))
 		}
 	}
 	timer := time.NewTimer(span)
@@ -154,33 +151,19 @@ func (d *driver) fail(err error) {
 	d.stop.Store(true)
 }
 
-// next makes up a command and submits it.
-func (s *slot) next() {
-	o := &s.w.d.t.opts
-	block := uint64(s.w.d.t.block)
-	lba := (uint64(s.w.d.t.first) + s.pattern.next()*uint64(o.BlockSize)) / block
-	blocks := uint32(uint64(o.BlockSize) / block)
-	if s.write = !s.pattern.percent(o.Read); s.write {
-		s.command.In, s.command.Out = nil, s.data
-		s.command.Write(lba, blocks, false)
-	} else {
-		s.command.In, s.command.Out = s.data, nil
-		s.command.Read(lba, blocks)
-	}
-	s.submit()
-}
-
-func (s *slot) submit() {
-	s.begun = time.Since(s.w.d.base)
-	if err := s.session.Submit(&s.command); err != nil {
-		s.lost(err)
-	}
+// next makes up a command and submits it, at a time since base.
+func (s *slot) next(now time.Duration) {
+	t := s.w.d.t
+	s.offset = t.first + int64(s.pattern.next())*int64(t.opts.BlockSize)
+	s.write = !s.pattern.percent(t.opts.Read)
+	s.begun = now
+	s.command.submit(s.offset, s.write)
 }
 
 // completed is the end of a command; it runs on a goroutine of the session.
-func (s *slot) completed(c *initiator.Command) {
+func (s *slot) completed(err error) {
 	d := s.w.d
-	if err := c.Failure(); err != nil {
+	if err != nil {
 		s.failed(err)
 		return
 	}
@@ -188,30 +171,43 @@ func (s *slot) completed(c *initiator.Command) {
 		d.busy.Done()
 		return
 	}
-	took := time.Since(d.base) - s.begun
+	now := time.Since(d.base)
 	s.w.mu.Lock()
 	if s.write {
-		s.w.writes.record(took)
+		s.w.writes.record(now - s.begun)
 	} else {
-		s.w.reads.record(took)
+		s.w.reads.record(now - s.begun)
 	}
 	s.w.mu.Unlock()
-	s.next()
+	s.next(now)
 }
 
 func (s *slot) failed(err error) {
 	d := s.w.d
+	var lost *lostError
+	later, passing := isPassing(err)
 	switch {
-	case s.session.Err() != nil:
-		s.lost(s.session.Err())
-	case passing(err) && d.stop.Load():
-		d.busy.Done()
-	case passing(err):
-		s.submit()
+	case errors.As(err, &lost):
+		s.lost(err)
+	case passing && time.Since(d.base)-s.begun < reconnectPatience:
+		s.retry(later)
 	default:
 		d.fail(err)
 		d.busy.Done()
 	}
+}
+
+// retry submits a command that was not executed once more. Its time counts from the first try.
+func (s *slot) retry(later bool) {
+	if later {
+		time.AfterFunc(moment, func() { s.retry(false) })
+		return
+	}
+	if s.w.d.stop.Load() {
+		s.w.d.busy.Done()
+		return
+	}
+	s.command.submit(s.offset, s.write)
 }
 
 // lost goes on with a new session, if that is wanted.
@@ -227,12 +223,11 @@ func (s *slot) lost(err error) {
 		return
 	}
 	go func() { // not on the session's goroutine, which must end first
-		if err := s.w.conn.renew(d.ctx, s.session); err != nil {
+		if err := s.command.renew(d.ctx); err != nil {
 			d.fail(err)
 			d.busy.Done()
 			return
 		}
-		s.session = s.w.conn.current()
-		s.next()
+		s.next(time.Since(d.base))
 	}()
 }

@@ -8,11 +8,12 @@ import (
 
 	"forebay/protocols/iscsi"
 	"forebay/protocols/iscsi/initiator"
+	"forebay/protocols/nfs"
 )
 
 // Endpoint is one target to drive.
 type Endpoint struct {
-	URL  string            // iscsi://[user[%secret]@]host[:port]/target/lun
+	URL  string            // iscsi://[user[%secret]@]host[:port]/target/lun or nfs://host[:port]/export/path/to/file[?arguments]
 	CHAP iscsi.Credentials // fills in what the URL leaves out
 	PID  int               // the serving process, on this machine; 0: unknown, no CPU figures
 }
@@ -27,14 +28,16 @@ type Options struct {
 	BlockSize  int // bytes; 0: 4 KiB, or a mixture of sizes when verifying
 	Depth      int // commands outstanding per session
 	Sessions   int
-	WorkingSet int64   // bytes, from Offset on; 0: to the end of the LUN (verifying: 1 GiB of that at most)
+	WorkingSet int64   // bytes, from Offset on; 0: to the end of the LUN or file (verifying: 1 GiB of that at most)
 	Offset     int64   // bytes
 	Zipf       float64 // exponent > 1: some blocks are asked for more often than others; 0: all alike
 	Duration   time.Duration
-	Rounds     int  // of slices of each target, with Versus
-	WarmUp     bool // read the working set once, first
-	Digests    bool
-	Seed       uint64 // 0: a random one
+	Rounds     int        // of slices of each target, with Versus
+	WarmUp     bool       // read the working set once, first
+	Digests    bool       // iSCSI
+	Stable     nfs.Stable // NFS: what a WRITE asks for
+	Create     bool       // NFS: make the file, or make it larger, as the working set needs it
+	Seed       uint64     // 0: a random one
 
 	Verify    bool
 	Shared    bool // verifying sessions overlap; else each has its own part of the working set
@@ -100,7 +103,16 @@ func (o Options) validate() error {
 	refuse(o.Verify && o.Versus != nil, "verify does not go with vs")
 	refuse(o.Verify && o.WarmUp, "verify fills the working set anyway: leave warm-up out")
 	refuse(o.Shared && !o.Verify, "shared goes with verify")
+	refuse(o.Digests && !o.uses(false), "digests go with iSCSI")
+	refuse(o.Stable != nfs.Unstable && !o.uses(true), "stable goes with NFS")
+	refuse(o.Create && !o.uses(true), "create goes with NFS")
+	refuse(o.Create && o.WorkingSet == 0, "create needs a working-set")
 	return errors.Join(problems...)
+}
+
+// uses says whether one of the targets is NFS, or one is iSCSI.
+func (o Options) uses(nfs bool) bool {
+	return isNFS(o.Target.URL) == nfs || o.Versus != nil && isNFS(o.Versus.URL) == nfs
 }
 
 // initiatorOptions are how to log in to an endpoint.

@@ -63,7 +63,7 @@ func (t *target) result(slices []slice) Result {
 		sum.writes.h.Merge(s.writes.h)
 	}
 	all := sum.all()
-	r := Result{Target: t.name, Workload: t.opts.workload(t.length), Seconds: sum.elapsed.Seconds(), All: all.summary(), Reconnects: t.reconnects()}
+	r := Result{Target: t.name, Workload: t.opts.workload(t.length), Seconds: sum.elapsed.Seconds(), All: all.summary(), Reconnects: t.device.counts().reconnects}
 	r.Operations, r.IOPS = r.All.Operations, sum.iops()
 	r.Throughput = r.IOPS * float64(t.opts.BlockSize)
 	part := func(l latencies) *Latency {

@@ -21,7 +21,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	defer t.close()
+	defer t.device.close()
 	if o.Verify {
 		return verify(ctx, t)
 	}
@@ -31,7 +31,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		if err != nil {
 			return Report{}, err
 		}
-		defer other.close()
+		defer other.device.close()
 		targets = append(targets, other)
 	}
 	if o.WarmUp {

@@ -2,103 +2,133 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
+	"strings"
 	"time"
-
-	"forebay/protocols/iscsi/initiator"
 )
 
-// target is a LUN with the sessions that drive it.
+// target is what a run drives, and the part of it that the run may use.
 type target struct {
-	opts      Options
-	endpoint  Endpoint
-	name      string // the URL without secrets
-	lun       uint16
-	block     int   // bytes of a logical block
-	first     int64 // bytes: where the working set begins
-	length    int64 // bytes of the working set
-	sessions  []*connection
-	reconnect int // sessions logged in again; guarded by mu
-	mu        sync.Mutex
+	opts     Options
+	endpoint Endpoint
+	device   device
+	name     string // the URL without secrets
+	block    int    // bytes: offsets and lengths are multiples
+	first    int64  // bytes: where the working set begins
+	length   int64  // bytes of the working set
+	sessions []session
 }
 
-// connection is a session that can be logged in to again, as the same initiator port: that ends what the target still has of the
-// old one (session reinstatement, RFC 7143 6.3.5).
-type connection struct {
-	t       *target
-	options initiator.Options
-
-	mu      sync.Mutex // held while logging in again
-	session *initiator.Session
+// device is what a URL names: a LUN (lun.go), or a file on an NFS server (file.go).
+type device interface {
+	name() string // the URL without secrets
+	geometry() geometry
+	sessions() []session
+	counts() counts
+	close() // nothing is under way
 }
 
-// open logs in, and finds out about the LUN.
+type geometry struct {
+	kind  string // for messages
+	block int    // bytes
+	size  int64  // bytes
+	hint  string // what to do if that is too little
+}
+
+// counts are what happened to a device behind the commands' backs.
+type counts struct {
+	reconnects int // sessions that were opened again
+	verifiers  int // times that an NFS server had another write verifier (RFC 1813 4.8)
+}
+
+// session is a connection to a device, which is opened again when it is lost, if that is wanted. Many goroutines use it.
+type session interface {
+	// transfer reads or writes data at an offset in bytes. What was not executed is tried again; with Reconnect, so is what may be
+	// executed twice. When a write has returned it can't land any more; an unknownError says that it may have.
+	transfer(ctx context.Context, offset int64, data []byte, write bool) error
+	// flush makes what was written durable.
+	flush(ctx context.Context) error
+	// command returns a command with its data, of which one after the other will be read or written.
+	command(data []byte, done func(error)) command
+}
+
+// command is submitted again and again: the load's way, which allocates nothing and needs no goroutine. It belongs to whoever it is not
+// submitted by.
+type command interface {
+	// submit transfers the data. done is called once, with a *passingError or *lostError if it was that; it must not block.
+	submit(offset int64, write bool)
+	// renew readies a command that was lost: it opens the session again, unless that has been done.
+	renew(ctx context.Context) error
+}
+
+// passingError is a command that was not executed and may be tried again.
+type passingError struct {
+	error
+	later bool // after a moment
+}
+
+func (e *passingError) Unwrap() error { return e.error }
+
+// lostError is a command that was lost with its connection.
+type lostError struct{ error }
+
+func (e *lostError) Unwrap() error { return e.error }
+
+// unknownError is a write of which nobody knows whether it was executed.
+type unknownError struct{ error }
+
+func (e *unknownError) Unwrap() error { return e.error }
+
+// open opens the sessions and finds out about the device.
 func open(ctx context.Context, o Options, e Endpoint) (*target, error) {
-	u, io, err := o.initiatorOptions(e)
+	d, err := openDevice(ctx, o, e)
 	if err != nil {
 		return nil, err
 	}
-	t := &target{opts: o, endpoint: e, lun: u.LUN, name: fmt.Sprintf("iscsi://%s/%s/%d", u.Portal, u.Target, u.LUN)}
-	for range o.Sessions {
-		_, _ = rand.Read(io.ISID[1:]) // never fails
-		io.ISID[0] = 0x80             // random (RFC 7143 11.12.5)
-		s, err := initiator.Dial(ctx, io)
-		if err != nil {
-			t.close()
-			return nil, fmt.Errorf("%s: %w", t.name, err)
-		}
-		t.sessions = append(t.sessions, &connection{t: t, options: io, session: s})
-	}
-	if err := t.inspect(ctx); err != nil {
-		t.close()
+	t := &target{opts: o, endpoint: e, device: d, name: d.name(), sessions: d.sessions()}
+	if err := t.place(d.geometry()); err != nil {
+		d.close()
 		return nil, fmt.Errorf("%s: %w", t.name, err)
 	}
 	return t, nil
 }
 
-func (t *target) inspect(ctx context.Context) error {
-	for _, c := range t.sessions {
-		if err := c.session.Ready(ctx, t.lun); err != nil {
-			var status *initiator.StatusError
-			if errors.As(err, &status) && status.Key == initiator.SenseIllegal && status.ASC == 0x25 {
-				return fmt.Errorf("there is no LUN %d", t.lun)
-			}
-			return err
-		}
+func openDevice(ctx context.Context, o Options, e Endpoint) (device, error) {
+	switch scheme, _, _ := strings.Cut(e.URL, ":"); scheme {
+	case "iscsi":
+		return openLUN(ctx, o, e)
+	case "nfs":
+		return openFile(ctx, o, e)
 	}
-	capacity, err := t.sessions[0].session.Capacity(ctx, t.lun)
-	if err != nil {
-		return err
-	}
-	t.block = capacity.BlockSize
-	return t.place(capacity.Size())
+	return nil, errors.New("want iscsi:// or nfs://") // what it is may hold a secret
 }
 
-// place settles where the working set lies on a LUN.
-func (t *target) place(size int64) error {
+func isNFS(url string) bool { return strings.HasPrefix(url, "nfs:") }
+
+// place settles where the working set lies on a device.
+func (t *target) place(g geometry) error {
 	o := t.opts
-	unit := int64(t.block)
+	t.block = g.block
+	unit := int64(g.block)
 	if b := int64(o.BlockSize); b > 0 {
 		if b%unit != 0 {
-			return fmt.Errorf("the LUN has blocks of %d bytes: block-size must be a multiple", unit)
+			return fmt.Errorf("the %s has blocks of %d bytes: block-size must be a multiple", g.kind, unit)
 		}
 		unit = b
 	}
 	t.first, t.length = o.Offset, o.WorkingSet
 	if t.length == 0 {
-		t.length = size - t.first
+		t.length = g.size - t.first
 		if o.Verify {
 			t.length = min(t.length, verifyWorkingSet)
 		}
 	}
 	switch {
-	case t.first%int64(t.block) != 0:
-		return fmt.Errorf("the LUN has blocks of %d bytes: offset must be a multiple", t.block)
-	case t.first+t.length > size || t.length <= 0:
-		return fmt.Errorf("the LUN has %s: a working set of %s at %s does not fit", formatSize(size), formatSize(o.WorkingSet), formatSize(t.first))
+	case t.first%int64(g.block) != 0:
+		return fmt.Errorf("the %s has blocks of %d bytes: offset must be a multiple", g.kind, g.block)
+	case t.first+t.length > g.size || t.length <= 0:
+		return fmt.Errorf("the %s has %s: a working set of %s at %s does not fit%s", g.kind, formatSize(g.size), formatSize(o.WorkingSet), formatSize(t.first), g.hint)
 	case o.Verify && t.length > maxVerifySet:
 		return fmt.Errorf("a working set of more than %s can't be verified", formatSize(maxVerifySet))
 	}
@@ -112,59 +142,39 @@ func (t *target) place(size int64) error {
 	return nil
 }
 
-func (t *target) close() {
-	var all sync.WaitGroup
-	for _, c := range t.sessions {
-		all.Go(func() { _ = c.current().Close() }) // what matters was said by the commands
-	}
-	all.Wait()
-}
-
-func (c *connection) current() *initiator.Session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.session
-}
-
-// renew logs in again, unless somebody else has since broken was current. It tries for as long as a target may take to restart.
-func (c *connection) renew(ctx context.Context, broken *initiator.Session) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.session != broken {
-		return nil
-	}
-	broken.Abandon()
+// again dials until that succeeds, for as long as a server may take to restart.
+func again(ctx context.Context, dial func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, reconnectPatience)
 	defer cancel()
 	retry := time.NewTicker(100 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		s, err := initiator.Dial(ctx, c.options)
+		err := dial(ctx)
 		if err == nil {
-			c.session = s
-			c.t.mu.Lock()
-			c.t.reconnect++
-			c.t.mu.Unlock()
 			return nil
 		}
 		select {
 		case <-retry.C:
 		case <-ctx.Done():
-			return fmt.Errorf("logging in again: %w", err)
+			return fmt.Errorf("connecting again: %w", err)
 		}
 	}
 }
 
-// reconnects counts the sessions that were logged in again.
-func (t *target) reconnects() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.reconnect
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
-// passing says whether a command with this status was not executed and may be tried again.
-func passing(err error) bool {
-	var e *initiator.StatusError
-	return initiator.IsUnitAttention(err) ||
-		errors.As(err, &e) && (e.Status == initiator.StatusBusy || e.Status == initiator.StatusTaskSetFull)
+func isPassing(err error) (later, ok bool) {
+	var e *passingError
+	if errors.As(err, &e) {
+		return e.later, true
+	}
+	return false, false
 }

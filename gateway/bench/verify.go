@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"forebay/protocols/iscsi/initiator"
 )
 
 const (
@@ -48,6 +46,9 @@ func verify(ctx context.Context, t *target) (Report, error) {
 	elapsed := time.Since(begun)
 	operations := v.reads.Load() + v.writes.Load()
 	if err == nil {
+		err = t.sessions[0].flush(ctx)
+	}
+	if err == nil {
 		err = t.each(ctx, chunks, v.readChunk)
 	}
 	if err != nil {
@@ -60,7 +61,10 @@ func verify(ctx context.Context, t *target) (Report, error) {
 func (v *verifier) judgement() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.wrong > 0 {
+	switch changes := v.t.device.counts().verifiers; {
+	case v.wrong > 0 && changes > 0:
+		return fmt.Errorf("%w: %d sectors; the server's write verifier changed %d times, and so it may lose what was written unstable: see --stable", ErrWrongData, v.wrong, changes)
+	case v.wrong > 0:
 		return fmt.Errorf("%w: %d sectors", ErrWrongData, v.wrong)
 	}
 	return nil
@@ -70,7 +74,7 @@ func (v *verifier) report(operations int64, elapsed time.Duration) Report {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	o := v.t.opts
-	r := Report{Result: Result{Target: v.t.name, Workload: "verify, " + o.workload(v.t.length), Seconds: elapsed.Seconds(), Operations: operations, Reconnects: v.t.reconnects()}}
+	r := Report{Result: Result{Target: v.t.name, Workload: "verify, " + o.workload(v.t.length), Seconds: elapsed.Seconds(), Operations: operations, Reconnects: v.t.device.counts().reconnects}}
 	if elapsed > 0 {
 		r.IOPS = float64(operations) / elapsed.Seconds()
 	}
@@ -88,11 +92,11 @@ func (v *verifier) drive(ctx context.Context) error {
 	timer := time.AfterFunc(o.Duration, func() { v.ended.Store(true) })
 	defer timer.Stop()
 	var all sync.WaitGroup
-	for i, c := range v.t.sessions {
+	for i, to := range v.t.sessions {
 		for j := range o.Depth {
 			p := v.newPlacement(i, uint64(i*maxDepth+j))
 			all.Go(func() {
-				if err := v.slot(ctx, c, p, uint32(i*maxDepth+j)); err != nil {
+				if err := v.slot(ctx, to, p, uint32(i*maxDepth+j)); err != nil {
 					cancel(err)
 				}
 			})
@@ -107,12 +111,12 @@ func (v *verifier) progressLine(second int) string {
 }
 
 // slot does one command after the other.
-func (v *verifier) slot(ctx context.Context, c *connection, p *placement, writer uint32) error {
+func (v *verifier) slot(ctx context.Context, to session, p *placement, writer uint32) error {
 	data := make([]byte, max(largest*sectorSize, v.t.opts.BlockSize))
 	for !v.ended.Load() && ctx.Err() == nil {
 		first, n := p.next()
 		if p.rng.IntN(100) >= v.t.opts.Read {
-			done, err := v.write(ctx, c, first, data[:n*sectorSize], writer)
+			done, err := v.write(ctx, to, first, data[:n*sectorSize], writer)
 			if err != nil {
 				return err
 			}
@@ -121,7 +125,7 @@ func (v *verifier) slot(ctx context.Context, c *connection, p *placement, writer
 			}
 			// Another slot writes there: read beside it.
 		}
-		if err := v.read(ctx, c, first, data[:n*sectorSize]); err != nil {
+		if err := v.read(ctx, to, first, data[:n*sectorSize]); err != nil {
 			return err
 		}
 	}
@@ -129,7 +133,7 @@ func (v *verifier) slot(ctx context.Context, c *connection, p *placement, writer
 }
 
 // write writes new versions. It returns false when another write of some of the sectors is outstanding.
-func (v *verifier) write(ctx context.Context, c *connection, first int, data []byte, writer uint32) (done bool, err error) {
+func (v *verifier) write(ctx context.Context, to session, first int, data []byte, writer uint32) (done bool, err error) {
 	versions := make([]uint32, len(data)/sectorSize)
 	if !v.checker.BeginWrite(first, versions) {
 		return false, nil
@@ -138,10 +142,11 @@ func (v *verifier) write(ctx context.Context, c *connection, first int, data []b
 		s := sector{run: v.run, address: uint64(v.base + first + i), version: version, writer: writer}
 		s.encode(data[i*sectorSize:][:sectorSize])
 	}
-	err = v.t.transfer(ctx, c, v.offset(first), data, true)
+	err = to.transfer(ctx, v.offset(first), data, true)
 	v.checker.EndWrite(first, len(versions), err == nil)
 	v.writes.Add(1)
-	if err != nil && v.t.opts.Reconnect && ctx.Err() == nil && errors.Is(err, initiator.ErrOutcomeUnknown) {
+	var lost *unknownError
+	if err != nil && v.t.opts.Reconnect && ctx.Err() == nil && errors.As(err, &lost) {
 		v.unknown.Add(1)
 		return true, nil
 	}
@@ -149,11 +154,11 @@ func (v *verifier) write(ctx context.Context, c *connection, first int, data []b
 }
 
 // read reads sectors and judges them.
-func (v *verifier) read(ctx context.Context, c *connection, first int, data []byte) error {
+func (v *verifier) read(ctx context.Context, to session, first int, data []byte) error {
 	n := len(data) / sectorSize
 	floors, got := make([]uint32, n), make([]uint32, n)
 	v.checker.BeginRead(first, floors)
-	if err := v.t.transfer(ctx, c, v.offset(first), data, false); err != nil {
+	if err := to.transfer(ctx, v.offset(first), data, false); err != nil {
 		return err
 	}
 	for i := range n {
@@ -189,12 +194,12 @@ func (v *verifier) report1(sector int, what string, p []byte) {
 func (v *verifier) offset(sector int) int64 { return int64(v.base+sector) * sectorSize }
 
 // fillChunk writes version 1, or a later one when the outcome of that was lost.
-func (v *verifier) fillChunk(ctx context.Context, c *connection, i uint64, data []byte) error {
+func (v *verifier) fillChunk(ctx context.Context, to session, i uint64, data []byte) error {
 	first := int(i) * chunkSectors
 	n := min(chunkSectors, v.sectors-first)
 	for lost := int64(-1); lost != v.unknown.Load(); {
 		lost = v.unknown.Load()
-		if _, err := v.write(ctx, c, first, data[:n*sectorSize], 0); err != nil {
+		if _, err := v.write(ctx, to, first, data[:n*sectorSize], 0); err != nil {
 			return err
 		}
 	}
@@ -202,9 +207,9 @@ func (v *verifier) fillChunk(ctx context.Context, c *connection, i uint64, data 
 }
 
 // readChunk reads back.
-func (v *verifier) readChunk(ctx context.Context, c *connection, i uint64, data []byte) error {
+func (v *verifier) readChunk(ctx context.Context, to session, i uint64, data []byte) error {
 	first := int(i) * chunkSectors
-	return v.read(ctx, c, first, data[:min(chunkSectors, v.sectors-first)*sectorSize])
+	return v.read(ctx, to, first, data[:min(chunkSectors, v.sectors-first)*sectorSize])
 }
 
 // placement chooses the sectors of a slot's commands. One goroutine's.

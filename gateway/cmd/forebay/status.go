@@ -54,6 +54,9 @@ func printStatus(to io.Writer, s api.Status) error {
 	g := s.Gateway
 	fmt.Fprintf(w, "gateway %s  domain %s  version %s  up %s  iscsi %s\n", g.Name, g.FaultDomain, g.Version, time.Since(g.Started).Round(time.Second),
 		cmp.Or(strings.Join(g.ISCSI, " "), none))
+	if len(g.NFS) > 0 {
+		fmt.Fprintf(w, "nfs %s  mount %s\n", strings.Join(g.NFS, " "), cmp.Or(strings.Join(g.Mount, " "), none))
+	}
 	fmt.Fprintf(w, "known to arrays as %s\n", cmp.Or(g.Initiator, none))
 
 	fmt.Fprintln(w, "\nPOOL\tRAM\tUSED\tEVICTIONS")
@@ -70,7 +73,25 @@ func printStatus(to io.Writer, s api.Status) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", x.Initiator, x.Address, cmp.Or(x.Target, "(discovery)"), x.Since.Local().Format(time.DateTime),
 			x.Commands, x.InFlight)
 	}
+	printClients(w, s)
 	return w.Flush()
+}
+
+// printClients is for gateways that have NFS exports.
+func printClients(w io.Writer, s api.Status) {
+	if len(s.Gateway.NFS) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nNFS CLIENT\tSINCE\tCALLS\tIN FLIGHT")
+	for _, c := range s.Clients {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\n", c.Address, c.Since.Local().Format(time.DateTime), c.Calls, c.InFlight)
+	}
+	fmt.Fprintln(w, "\nEXPORT\tPROCEDURE\tCALLS\tNOT OK\tp50 (us)\tp99")
+	for _, v := range s.Volumes {
+		for _, p := range v.Procedures {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", v.Export, p.Name, p.Calls, p.NotOK, latency(p.Latency))
+		}
+	}
 }
 
 func state(a api.Array) string {

@@ -90,10 +90,19 @@ func (c *Client) submit(p *pending) {
 func (c *Client) nextXID() uint32 {
 	for {
 		c.mu.xid++
-		if _, used := c.mu.calls[c.mu.xid]; !used {
+		if !c.used(c.mu.xid) {
 			return c.mu.xid
 		}
 	}
+}
+
+// used says whether a reply with that XID may be expected. c.mu is held.
+func (c *Client) used(xid uint32) bool {
+	_, used := c.mu.calls[xid]
+	if l := c.mu.link; l != nil && !used {
+		_, used = l.stragglers[xid]
+	}
+	return used
 }
 
 // abandon ends a call whose time is up and returns when nothing refers to its memory any more. A connection that doesn't let go of it is
@@ -101,6 +110,7 @@ func (c *Client) nextXID() uint32 {
 func (c *Client) abandon(p *pending, cause error) {
 	c.mu.Lock()
 	if !p.done {
+		p.leaveBehind()
 		if c.mu.failure != nil && c.mu.link == nil {
 			cause = fmt.Errorf("%w: %w", cause, c.mu.failure)
 		}
@@ -121,11 +131,21 @@ func (c *Client) abandon(p *pending, cause error) {
 	<-p.ready
 }
 
+// Abandon ends the connection, if there is one, as if it had been lost.
+func (c *Client) Abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.mu.link; l != nil {
+		l.giveUp(errGivenUp)
+	}
+}
+
 // Close ends all calls, closes the connection and returns when nothing is left.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.mu.closed = true
 	for _, p := range c.mu.calls {
+		p.leaveBehind()
 		p.fail(ErrClosed)
 	}
 	if l := c.mu.link; l != nil {

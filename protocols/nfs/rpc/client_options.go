@@ -17,6 +17,7 @@ var (
 	// ErrClosed: the client has been closed.
 	ErrClosed = errors.New("RPC client closed")
 
+	errGivenUp = errors.New("given up")
 	errSilent  = errors.New("no sign of life from the server")
 	errIdle    = errors.New("nothing to do")
 	errTimeout = fmt.Errorf("no reply in time: %w", context.DeadlineExceeded)
@@ -40,6 +41,11 @@ type ClientOptions struct {
 	StallTimeout time.Duration // a server that takes no byte for so long is given up; 30 s
 
 	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer
+
+	// Greeting, if not nil, is a call without data that is made over each new connection before any other, within DialTimeout. Greeted
+	// judges its reply, which is not its to keep; after an error the connection counts as one that could not be made.
+	Greeting *Request
+	Greeted  func(*Reply) error
 }
 
 const redialDoublings = 5

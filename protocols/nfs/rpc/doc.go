@@ -17,7 +17,9 @@
 //
 // A Client has one connection at a time, which it opens when there is something to send, and opens again when it is lost. Callers of
 // any number of goroutines are pipelined over it. A call that may be repeated goes to the next connection under the same XID; any other
-// one that may have been sent ends with ErrOutcomeUnknown. Each call has a deadline, and nothing waits without one.
+// one that may have been sent ends with ErrOutcomeUnknown. Each call has a deadline, and nothing waits without one. A Fate
+// tells of copies of a call that may be executed after it has ended. A connection may begin with a greeting (greet.go), which has to be
+// answered to satisfaction before anything else is sent.
 //
 // Time is the time package's, so that tests run in a testing/synctest bubble; connections come from a dial function.
 //

@@ -57,7 +57,7 @@ func (c *Client) pause(failures int) bool {
 func (c *Client) connect() (*link, error) {
 	ctx, cancel := context.WithTimeout(c.life, c.opts.DialTimeout)
 	defer cancel()
-	nc, err := c.opts.Dial(ctx, "tcp", c.opts.Address)
+	l, err := c.dial(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.failure = err
@@ -65,7 +65,6 @@ func (c *Client) connect() (*link, error) {
 		return nil, err
 	}
 	c.mu.stats.Connects++
-	l := newLink(c, nc)
 	c.mu.link = l
 	if c.mu.closed {
 		l.giveUp(ErrClosed)
@@ -73,8 +72,25 @@ func (c *Client) connect() (*link, error) {
 	for _, p := range c.inOrder() {
 		if p.link != nil {
 			c.mu.stats.Reissued++
+			if p.fate != nil {
+				p.fate.Reissued = true
+			}
 		}
 		l.send(p)
+	}
+	return l, nil
+}
+
+// dial makes a connection that may be used.
+func (c *Client) dial(ctx context.Context) (*link, error) {
+	nc, err := c.opts.Dial(ctx, "tcp", c.opts.Address)
+	if err != nil {
+		return nil, err
+	}
+	l := newLink(c, nc)
+	if err := l.greet(ctx); err != nil {
+		nc.Close()
+		return nil, err
 	}
 	return l, nil
 }
@@ -85,9 +101,10 @@ func (c *Client) inOrder() []*pending {
 }
 
 // lost ends the calls that can't go to another connection. Nothing refers to their memory any more.
-func (c *Client) lost(reason error) {
+func (c *Client) lost(l *link, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	l.lose(time.Now())
 	for _, p := range c.mu.calls {
 		if p.link != nil && !p.idempotent {
 			p.fail(fmt.Errorf("connection lost: %w", reason))
@@ -117,6 +134,7 @@ func (c *Client) receive(l *link, record []byte, m memory) error {
 		return nil
 	case p != nil:
 		p.finish(Reply{}, verdict)
+	case l.caughtUp(xid):
 	case xid == l.ping: // it counted as a sign of life when it came
 	default:
 		c.mu.stats.Unknown++

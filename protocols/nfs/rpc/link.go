@@ -23,13 +23,16 @@ type link struct {
 	brought bool          // replies have come; the reader's
 
 	// Guarded by Client.mu.
-	ping   uint32 // XID of our last NULL call
-	pinged bool   // nothing has come since
-	reason error  // why it was given up
+	ping       uint32               // XID of our last NULL call
+	pinged     bool                 // nothing has come since
+	reason     error                // why it was given up
+	ended      bool                 // nothing comes over it any more
+	stragglers map[uint32]straggler // by XID
 }
 
 func newLink(c *Client, nc net.Conn) *link {
-	l := &link{client: c, net: nc, out: newOutbox(nc, c.opts.StallTimeout), wake: make(chan struct{}, 1), over: make(chan struct{})}
+	l := &link{client: c, net: nc, out: newOutbox(nc, c.opts.StallTimeout), wake: make(chan struct{}, 1), over: make(chan struct{}),
+		stragglers: make(map[uint32]straggler)}
 	l.in = records{from: nc, limit: c.opts.Record, buf: make([]byte, readBuffer), wait: func(bool) error { return nil },
 		get: func(n int) (memory, error) { return takeMemory(c.opts.Buffers, n), nil }, put: memory.release}
 	return l
@@ -61,7 +64,7 @@ func (l *link) run() bool {
 	l.client.mu.Unlock()
 	close(l.over)
 	helpers.Wait()
-	l.client.lost(err)
+	l.client.lost(l, err)
 	return l.brought
 }
 
@@ -117,7 +120,9 @@ func (l *link) look(idle time.Duration) time.Duration {
 	switch {
 	case c.mu.link != l:
 		return 0
-	case len(c.mu.calls) == 0:
+	case l.overdue(time.Now()):
+		l.giveUp(errTimeout)
+	case len(c.mu.calls)+len(l.stragglers) == 0:
 		if idle += c.opts.PingInterval; idle >= c.opts.IdleTimeout {
 			l.giveUp(errIdle)
 		}

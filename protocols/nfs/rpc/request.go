@@ -15,6 +15,7 @@ type Request struct {
 	Data      [][]byte                          // follows Args, is padded, and is not copied
 	// Idempotent: the call may be executed twice. After a lost connection it is sent again.
 	Idempotent bool
+	Fate       *Fate // is set, if it is not nil
 }
 
 // Reply is a reply that succeeded.
@@ -48,6 +49,7 @@ type pending struct {
 	data       [][]byte
 	size       int // bytes of data
 	idempotent bool
+	fate       *Fate
 
 	link  *link // where it was sent last; nil: it never was
 	held  bool  // the link's outbox refers to head or data
@@ -58,7 +60,7 @@ type pending struct {
 }
 
 func newPending(c *Client, r *Request) *pending {
-	p := &pending{client: c, data: r.Data, idempotent: r.Idempotent, ready: make(chan struct{}, 1)}
+	p := &pending{client: c, data: r.Data, idempotent: r.Idempotent, fate: r.Fate, ready: make(chan struct{}, 1)}
 	e := xdr.NewEncoder(make([]byte, markLength, 256))
 	(&CallHeader{Program: c.opts.Program, Version: c.opts.Version, Procedure: r.Procedure, Cred: r.Cred}).Encode(&e)
 	if r.Args != nil {

@@ -15,8 +15,8 @@ import (
 	"forebay/protocols/scsi"
 )
 
-// served is one configured volume with all that serves it: an attachment below, the cache, a unit above. It watches its attachment.
-type served struct {
+// disk is one configured volume with all that serves it: an attachment below, the cache, a unit above. It watches its attachment.
+type disk struct {
 	config     configs.Volume
 	object     cachecore.ObjectID
 	pool       *pool
@@ -34,34 +34,36 @@ type served struct {
 	}
 }
 
-func newServed(c configs.Volume, object cachecore.ObjectID, p *pool, a *attachment, identity scsi.Identity, log zerolog.Logger) *served {
-	s := &served{config: c, object: object, pool: p, attachment: a, identity: identity, stats: new(stats.Volume),
+func newDisk(c configs.Volume, object cachecore.ObjectID, p *pool, a *attachment, identity scsi.Identity, log zerolog.Logger) *disk {
+	s := &disk{config: c, object: object, pool: p, attachment: a, identity: identity, stats: new(stats.Volume),
 		log: log.With().Str("volume", c.Name).Logger()}
 	unit := scsi.NewUnit(scsi.UnitOptions{Identity: identity, Store: &s.storage, Logger: s.log})
 	s.device = &device{Unit: unit, stats: s.stats}
 	return s
 }
 
+func (s *disk) name() string { return s.config.Name }
+
 // run keeps the volume's array attached until ctx ends.
-func (s *served) run(ctx context.Context) {
+func (s *disk) run(ctx context.Context) {
 	s.attachment.run(ctx, s)
 	s.setReady(false)
 }
 
 // attaching says how large the volume is. At a later attachment than the first nothing that is cached is
 // known to be what the array has: it may have been changed, or have forgotten what it had not flushed.
-func (s *served) attaching(info cachecore.ArrayInfo) {
+func (s *disk) attaching(info cachecore.ArrayInfo) {
 	if v := s.storage.volume.Load(); v != nil {
 		v.Drop()
 	}
 	s.resized(info)
 }
 
-func (s *served) resized(info cachecore.ArrayInfo) {
+func (s *disk) resized(info cachecore.ArrayInfo) {
 	s.device.SetGeometry(geometryOf(info, s.config.ISCSI.BlockSize))
 }
 
-func (s *served) doubted(unflushed bool) {
+func (s *disk) doubted(unflushed bool) {
 	v := s.storage.volume.Load()
 	if v == nil {
 		return
@@ -74,13 +76,13 @@ func (s *served) doubted(unflushed bool) {
 }
 
 // writesLost tells every initiator that what was answered may be gone.
-func (s *served) writesLost(why string) {
+func (s *disk) writesLost(why string) {
 	s.device.WritesLost()
 	s.log.Error().Msg(why + "; the next flush of each initiator fails")
 }
 
 // attached makes the volume at the first attachment; at a later one it lets go on what is held.
-func (s *served) attached() {
+func (s *disk) attached() {
 	if v := s.storage.volume.Load(); v != nil {
 		v.Wake()
 	} else {
@@ -92,7 +94,7 @@ func (s *served) attached() {
 }
 
 // lost keeps the unit ready for as long as the policy holds I/O. What was answered and may be gone is told to every initiator.
-func (s *served) lost(unflushed bool) {
+func (s *disk) lost(unflushed bool) {
 	if unflushed {
 		s.writesLost("the array was lost before it had flushed all that it had answered")
 	}
@@ -115,14 +117,14 @@ func (s *served) lost(unflushed bool) {
 	s.mu.away = timer
 }
 
-func (s *served) setReady(ready bool) {
+func (s *disk) setReady(ready bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ready(ready)
 }
 
 // ready is setReady with s.mu held: readiness and the timer that would end it change together.
-func (s *served) ready(ready bool) {
+func (s *disk) ready(ready bool) {
 	if s.mu.away != nil {
 		s.mu.away.Stop()
 		s.mu.away = nil
@@ -132,7 +134,7 @@ func (s *served) ready(ready bool) {
 }
 
 // serves says whether the volume answers medium access, and if not in full, why.
-func (s *served) serves() (ready bool, reason string) {
+func (s *disk) serves() (ready bool, reason string) {
 	s.mu.Lock()
 	ready = s.mu.ready
 	s.mu.Unlock()
@@ -148,7 +150,7 @@ func (s *served) serves() (ready bool, reason string) {
 
 // close makes what was answered durable and ends the volume. An error says that something of it is still under way, and uses the pool's
 // memory. What failed to be flushed is told here: nobody is left to be answered.
-func (s *served) close(ctx context.Context) error {
+func (s *disk) close(ctx context.Context) error {
 	v := s.storage.volume.Load()
 	if v == nil {
 		return nil

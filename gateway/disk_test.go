@@ -184,7 +184,7 @@ func TestAnArrayThatComesBackLargerIsToldToInitiators(t *testing.T) {
 // Writes that were answered may be gone with the array that had them: the next flush of everybody fails, once.
 func TestE1_AFlushAfterAnsweredWritesWereLostFailsOnceForEachInitiator(t *testing.T) {
 	serve(t, hold25s, present, func(t *testing.T, x *shelf) {
-		b := newHost(t, x.served, "iqn.2026-11.example:b,i,0x1")
+		b := newHost(t, x.disk, "iqn.2026-11.example:b,i,0x1")
 		wants(t, "b arrives", powerOn, b.ready())
 		wants(t, "a writes", good, x.a.write(1, 1))
 		x.pull()

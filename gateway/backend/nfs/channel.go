@@ -1,0 +1,82 @@
+package nfs
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	wire "forebay/protocols/nfs"
+	"forebay/protocols/nfs/rpc"
+)
+
+// channel is one connection to the filer, which is made again when it is lost.
+type channel struct {
+	*rpc.Client
+	busy    atomic.Int32          // calls under way
+	trouble atomic.Pointer[error] // why there is no connection; nil: there is one, or none was wanted yet
+}
+
+const (
+	idleTimeout = 30 * time.Second
+	maxRedial   = 20 * time.Millisecond
+)
+
+// connect makes the channels. They connect when there is something to say.
+func (f *Filer) connect(port int) {
+	for range f.opts.Connections {
+		c := new(channel)
+		c.Client = rpc.NewClient(rpc.ClientOptions{
+			Address: f.opts.address(port), Program: wire.Program, Version: wire.Version, Record: maxTransfer + 64<<10, Buffers: &f.buffers,
+			CallTimeout: f.opts.CallTimeout, DialTimeout: f.opts.Patience, RedialDelay: maxRedial, PingInterval: f.opts.Patience / 2,
+			IdleTimeout: idleTimeout, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				nc, err := f.opts.dial(ctx, network, address)
+				c.note(err)
+				return nc, err
+			},
+			Greeting: f.greeting(), Greeted: func(r *rpc.Reply) error {
+				err := f.greeted(r)
+				c.note(err)
+				return err
+			}})
+		f.channels = append(f.channels, c)
+	}
+}
+
+func (c *channel) note(err error) {
+	if err == nil {
+		c.trouble.Store(nil)
+	} else {
+		c.trouble.Store(&err)
+	}
+}
+
+// pick returns the channel with the fewest calls under way.
+func (f *Filer) pick() *channel {
+	first := int(f.next.Add(1))
+	best := f.channels[first%len(f.channels)]
+	for i := range f.channels {
+		if c := f.channels[(first+i)%len(f.channels)]; c.busy.Load() < best.busy.Load() {
+			best = c
+		}
+	}
+	return best
+}
+
+// abandon ends all connections as if they had been lost.
+func (f *Filer) abandon() {
+	for _, c := range f.channels {
+		c.Abandon()
+	}
+}
+
+// silence is why nothing has come for so long.
+func (f *Filer) silence() error {
+	for _, c := range f.channels {
+		if err := c.trouble.Load(); err != nil {
+			return fmt.Errorf("%w for %v: %w", errSilent, f.opts.Patience, *err)
+		}
+	}
+	return fmt.Errorf("%w for %v", errSilent, f.opts.Patience)
+}

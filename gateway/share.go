@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"forebay/cachecore/stats"
+	"forebay/configs"
+	"forebay/gateway/export"
+	"forebay/protocols/nfs"
+	"forebay/protocols/nfs/server"
+)
+
+// share is one configured volume that is an NFS export: a filer below, the cache, and what the NFS server serves above.
+type share struct {
+	config     configs.Volume
+	filer      *filer
+	stats      *stats.Volume
+	procedures *procedures
+	export     *export.Export
+	served     *server.Export
+	log        zerolog.Logger
+}
+
+// newShare makes an export with that number (etcd.HandleStore).
+func newShare(c configs.Volume, id uint16, p *pool, objects *export.Objects, f *filer, soft bool, log zerolog.Logger) (*share, error) {
+	x := c.NFS
+	s := &share{config: c, filer: f, stats: new(stats.Volume), procedures: new(procedures), log: log.With().Str("volume", c.Name).Logger()}
+	s.export = export.New(export.Options{Files: f, Objects: objects, Store: p.store, Buffers: p.buffers, Stats: s.stats,
+		AttributeCache: time.Duration(x.AttributeCache), OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft})
+	s.served = &server.Export{ID: id, Path: x.Export, Files: s.export, Root: f.root, Squash: squashes[x.Squash],
+		Anon: nfs.Caller{UID: x.Anon.UID, GID: x.Anon.GID}, ReadOnly: x.ReadOnly, SecurePorts: x.SecurePorts}
+	for _, network := range x.Clients {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil {
+			return nil, fmt.Errorf("volume %s: client network: %w", c.Name, err)
+		}
+		s.served.Clients = append(s.served.Clients, prefix)
+	}
+	f.users = append(f.users, s)
+	return s, nil
+}
+
+var squashes = map[string]server.Squash{configs.SquashNone: server.SquashNone, configs.SquashRoot: server.SquashRoot, configs.SquashAll: server.SquashAll}
+
+// filerThere implements filerUser.
+func (s *share) filerThere() {
+	s.export.Wake()
+	s.log.Info().Str("export", s.config.NFS.Export).Msg("volume serves")
+}
+
+// filerAway implements filerUser. Calls are held as long as the policy says, which is the export's to know.
+func (s *share) filerAway() {}
+
+// filerForgot implements filerUser.
+func (s *share) filerForgot() { s.export.Drop() }
+
+func (s *share) name() string { return s.config.Name }
+
+// run does nothing: the filer comes and goes by itself.
+func (s *share) run(context.Context) {}
+
+// serves says whether the volume answers, and if not, why.
+func (s *share) serves() (ready bool, reason string) { return s.filer.state() }
+
+// close ends what is under way in the export.
+func (s *share) close(ctx context.Context) error {
+	if err := s.export.Close(ctx); err != nil {
+		return fmt.Errorf("volume %s: I/O under way: %w", s.config.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package nfsmodel
+
+import (
+	"flag"
+	"testing"
+)
+
+var (
+	operations = flag.Int("operations", 600, "of each phase of a seed")
+	seeds      = flag.Int("seeds", 1, "how many")
+	firstSeed  = flag.Uint64("seed", 1, "the first one")
+)
+
+func TestGaneshaIsWhatTheModelSays(t *testing.T) {
+	g := startGanesha(t)
+	for i := range *seeds {
+		o := g.options(*firstSeed + uint64(i))
+		o.Logf = t.Logf
+		c, err := New(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		checkAll(t, c, g.export)
+	}
+}
+
+// checkAll does with c all that can be done while an export is served whose folder is at hand.
+func checkAll(t *testing.T, c *Checker, folder string) {
+	t.Helper()
+	ctx := t.Context()
+	for _, err := range []func() error{
+		func() error { return c.Run(ctx, *operations) },
+		func() error { return c.Commit(ctx) },
+		func() error { return c.Compare(folder) },
+		func() error { return c.RunConcurrent(ctx, *operations) },
+		func() error { return c.Run(ctx, *operations/4) },
+		func() error { return c.Commit(ctx) },
+		func() error { return c.Compare(folder) },
+		func() error { return c.BehindTheBack(ctx, Folder(folder)) },
+		func() error { return c.Run(ctx, *operations/4) },
+		func() error { return c.Verify(ctx) },
+		func() error { return c.Commit(ctx) },
+		func() error { return c.Compare(folder) },
+	} {
+		if err := err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

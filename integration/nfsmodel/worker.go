@@ -1,0 +1,216 @@
+package nfsmodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"forebay/protocols/nfs"
+)
+
+// worker writes and reads shared files through one client.
+type worker struct {
+	client *client
+	files  []*sharedFile
+	random *rand.Rand
+}
+
+// shareInto makes shared files in d, which are full in the beginning.
+func (c *Checker) shareInto(ctx context.Context, d *node) ([]*sharedFile, error) {
+	var files []*sharedFile
+	for i := range sharedFiles {
+		n, err := c.file(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		f := newSharedFile(n, i, c.opts.Seed)
+		for u := 0; u < units; u += unitsMax {
+			w := &worker{client: c.clients[0]}
+			if err := w.writeUnits(ctx, f, u, unitsMax, nfs.FileSync); err != nil {
+				return nil, err
+			}
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// run asks n things.
+func (w *worker) run(ctx context.Context, n int) error {
+	for range n {
+		f := w.files[w.random.IntN(len(w.files))]
+		first := w.random.IntN(units)
+		if w.random.IntN(10) == 0 {
+			first += units - unitsMax
+		}
+		count := 1 + w.random.IntN(unitsMax)
+		var err error
+		switch w.random.IntN(20) {
+		case 0:
+			err = w.commit(ctx, f)
+		case 1:
+			err = w.getAttr(ctx, f)
+		case 2, 3, 4, 5, 6, 7, 8, 9, 10:
+			err = w.writeUnits(ctx, f, first, count, nfs.Stable(w.random.IntN(3)))
+		default:
+			err = w.readUnits(ctx, f, first, count, false)
+		}
+		if err != nil {
+			return fmt.Errorf("client %d, shared file %d: %w", w.client.number, f.tag, err)
+		}
+	}
+	return nil
+}
+
+// writeUnits writes units, in several calls if the server takes less.
+func (w *worker) writeUnits(ctx context.Context, f *sharedFile, first, count int, how nfs.Stable) error {
+	v, p := f.startWrite(first, count)
+	connects := w.client.calls.Stats().Connects
+	weakest := nfs.WriteResult{Committed: nfs.FileSync}
+	for off := uint64(first) * unitSize; len(p) > 0; {
+		var r nfs.WriteResult
+		if err := w.client.do(ctx, nfs.ProcWrite, &nfs.WriteArgs{File: f.node.handle, Offset: off, Stable: how, Data: p}, &r); err != nil {
+			return err
+		}
+		if r.Status != nfs.OK || r.Count == 0 || r.Count > uint32(len(p)) || r.Committed < how {
+			return fmt.Errorf("WRITE [%d, +%d) %d: %s, %d bytes, committed %d", off, len(p), how, statusText(r.Status), r.Count, r.Committed)
+		}
+		if r.Committed < weakest.Committed || weakest.Verifier == (nfs.Verifier{}) {
+			weakest.Committed, weakest.Verifier = r.Committed, r.Verifier
+		}
+		off, p = off+uint64(r.Count), p[r.Count:]
+	}
+	f.endWrite(v, first, count, &weakest, w.client.calls.Stats().Connects != connects)
+	return nil
+}
+
+// readUnits reads units and checks them. whole: nobody writes meanwhile, so that each has to be of one version.
+func (w *worker) readUnits(ctx context.Context, f *sharedFile, first, count int, whole bool) error {
+	sent, size := f.startRead()
+	defer f.endRead(sent)
+	off, end := uint64(first)*unitSize, uint64(first+count)*unitSize
+	var got []byte
+	for eof := false; !eof && off < end; {
+		var r nfs.ReadResult
+		if err := w.client.do(ctx, nfs.ProcRead, &nfs.ReadArgs{File: f.node.handle, Offset: off, Count: uint32(end - off)}, &r); err != nil {
+			return err
+		}
+		if r.Status != nfs.OK || len(r.Data) == 0 && !r.EOF {
+			return fmt.Errorf("READ [%d, %d): %s, %d bytes, eof %t", off, end, statusText(r.Status), len(r.Data), r.EOF)
+		}
+		got, off, eof = append(got, r.Data...), off+uint64(len(r.Data)), r.EOF
+		if err := f.checkSize(&r.Attr, size); err != nil {
+			return err
+		}
+	}
+	if off < min(end, size) && !f.mayHaveShrunk() {
+		return fmt.Errorf("READ [%d, %d) ended at %d, of %d at least", first*unitSize, end, off, size)
+	}
+	got = got[:len(got)&^(unitSize-1)]
+	return w.judge(ctx, f, func() error { return f.check(sent, first, got, whole) })
+}
+
+// judge checks; what may have been lost is forgiven if the server says that it has a new verifier.
+func (w *worker) judge(ctx context.Context, f *sharedFile, check func() error) error {
+	for {
+		err := check()
+		var stale *staleError
+		if !errors.As(err, &stale) || !stale.unstable {
+			return err
+		}
+		if asked := w.commit(ctx, f); asked != nil {
+			return errors.Join(err, asked)
+		}
+		f.mu.Lock()
+		lost := stale.by.lost
+		f.mu.Unlock()
+		if !lost {
+			return err
+		}
+	}
+}
+
+func (w *worker) getAttr(ctx context.Context, f *sharedFile) error {
+	sent, size := f.startRead()
+	defer f.endRead(sent)
+	var r nfs.GetAttrResult
+	if err := w.client.do(ctx, nfs.ProcGetAttr, &nfs.HandleArgs{Object: f.node.handle}, &r); err != nil {
+		return err
+	}
+	if r.Status != nfs.OK {
+		return fmt.Errorf("GETATTR: %w", r.Status)
+	}
+	a := nfs.Some(r.Attr)
+	return f.checkSize(&a, size)
+}
+
+func (w *worker) commit(ctx context.Context, f *sharedFile) error {
+	sent, _ := f.startRead()
+	defer f.endRead(sent)
+	var r nfs.CommitResult
+	if err := w.client.do(ctx, nfs.ProcCommit, &nfs.CommitArgs{File: f.node.handle}, &r); err != nil {
+		return err
+	}
+	if r.Status != nfs.OK {
+		return fmt.Errorf("COMMIT: %w", r.Status)
+	}
+	f.committed(sent, r.Verifier)
+	return nil
+}
+
+// checkSize checks a size that was told after a question that was sent when the file had at least the size sure.
+func (f *sharedFile) checkSize(a *nfs.PostOpAttr, sure uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !a.Follows || a.Value.Size <= f.most && (a.Value.Size >= sure || f.shrunk) {
+		return nil
+	}
+	return fmt.Errorf("the size is %d, want %d to %d", a.Value.Size, sure, f.most)
+}
+
+func (f *sharedFile) mayHaveShrunk() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.shrunk
+}
+
+// settleShared reads a shared file, once nobody writes it any more, through every client, and takes what it holds into the model.
+func (c *Checker) settleShared(ctx context.Context, f *sharedFile) error {
+	w := &worker{client: c.clients[0]}
+	if err := w.commit(ctx, f); err != nil {
+		return err
+	}
+	for _, cl := range c.clients {
+		w.client = cl
+		for u := 0; u < 2*units; u += unitsMax {
+			if err := w.readUnits(ctx, f, u, unitsMax, true); err != nil {
+				return fmt.Errorf("seed %d: shared file %d at rest, client %d: %w", c.opts.Seed, f.tag, cl.number, err)
+			}
+		}
+	}
+	if err := c.takeIn(ctx, f.node); err != nil {
+		return err
+	}
+	return c.readAll(ctx, c.clients[len(c.clients)-1], f.node)
+}
+
+// takeIn makes what a file holds the model's.
+func (c *Checker) takeIn(ctx context.Context, n *node) error {
+	n.unsure()
+	n.content = content{}
+	for {
+		var r nfs.ReadResult
+		err := c.clients[0].do(ctx, nfs.ProcRead, &nfs.ReadArgs{File: n.handle, Offset: n.content.size, Count: maxTransfer}, &r)
+		if err != nil {
+			return err
+		}
+		if r.Status != nfs.OK || len(r.Data) == 0 && !r.EOF {
+			return fmt.Errorf("READ of %s: %s, %d bytes, eof %t", n.path(), statusText(r.Status), len(r.Data), r.EOF)
+		}
+		n.content.write(n.content.size, r.Data)
+		if r.EOF {
+			return nil
+		}
+	}
+}

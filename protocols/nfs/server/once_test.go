@@ -1,0 +1,162 @@
+package server
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"forebay/protocols/nfs"
+	"forebay/protocols/nfs/nfstest"
+)
+
+var nonIdempotent = []nfs.Procedure{nfs.ProcSetAttr, nfs.ProcCreate, nfs.ProcMkdir, nfs.ProcSymlink, nfs.ProcMknod, nfs.ProcRemove,
+	nfs.ProcRmdir, nfs.ProcRename, nfs.ProcLink}
+
+// A client that has lost its connection before the reply came asks again, over another one.
+func TestACallThatComesAgainIsAnsweredAsBefore(t *testing.T) {
+	for _, p := range procedures() {
+		r := newRig(t, nfstest.Options{}, nil)
+		dir, f := r.fill()
+		before := r.mem.Calls(p)
+		var answers [2][]byte
+		for i := range answers {
+			c := r.raw("127.0.0.1")
+			c.send(77, 0, p, sample(p, dir, f))
+			_, answers[i] = c.reply()
+		}
+		want := 2
+		if slices.Contains(nonIdempotent, p) {
+			if want = 1; !bytes.Equal(answers[0], answers[1]) {
+				t.Errorf("%v: % x\nthen % x", p, answers[0], answers[1])
+			}
+		}
+		if n := r.mem.Calls(p) - before; n != want {
+			t.Errorf("%v is executed %d times", p, n)
+		}
+	}
+}
+
+func TestACallThatComesAgainWhileItIsUnderWayWaits(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	dir, f := r.fill()
+	trap := r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcMkdir))
+	first, second := r.raw("127.0.0.1"), r.raw("127.0.0.1")
+	first.send(77, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
+	<-trap.Caught
+	second.send(77, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
+	second.send(78, 0, nfs.ProcGetAttr, sample(nfs.ProcGetAttr, dir, f))
+	if xid, _ := second.reply(); xid != 78 {
+		t.Fatalf("%d is answered first", xid)
+	}
+	trap.Release()
+	_, one := first.reply()
+	if _, two := second.reply(); !bytes.Equal(one, two) {
+		t.Errorf("% x\nand % x", one, two)
+	}
+	if n := r.mem.Calls(nfs.ProcMkdir); n != 1 {
+		t.Errorf("it is executed %d times", n)
+	}
+}
+
+// A call that merely has the same XID is another one.
+func TestOtherCallsAreNoDuplicates(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	dir, f := r.fill()
+	expect(t, "chmod", nfstest.User{T: t, FS: r.mem}.Chmod(r.mem.Root(), 0o777).Status, nfs.OK)
+	send := func(from string, xid, uid uint32, a nfs.Message) {
+		c := r.raw(from)
+		c.send(xid, uid, nfs.ProcRemove, a)
+		c.reply()
+	}
+	a := sample(nfs.ProcRemove, dir, f)
+	before := r.mem.Calls(nfs.ProcRemove)
+	send("127.0.0.1", 1, 0, a)
+	send("127.0.0.1", 2, 0, a)
+	send("127.0.0.2", 1, 0, a)
+	send("127.0.0.1", 1, 5, a)
+	send("127.0.0.1", 1, 0, &nfs.DirOp{Dir: dir, Name: "g"})
+	if n := r.mem.Calls(nfs.ProcRemove) - before; n != 5 {
+		t.Errorf("%d of 5 are executed", n)
+	}
+	c := r.raw("127.0.0.1")
+	c.send(1, 0, nfs.ProcRmdir, a)
+	if c.reply(); r.mem.Calls(nfs.ProcRmdir) != 1 {
+		t.Error("another procedure is answered as the first one")
+	}
+}
+
+func TestAnExclusiveCreateIsExecutedAgain(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	a := &nfs.CreateArgs{Where: nfs.DirOp{Dir: r.root(), Name: "x"}, Mode: nfs.Exclusive}
+	for range 2 {
+		c := r.raw("127.0.0.1")
+		c.send(1, 0, nfs.ProcCreate, a)
+		_, p := c.reply()
+		var m nfs.CreateResult
+		if err := decodeResult(p, &m); err != nil || m.Status != nfs.OK {
+			t.Errorf("%v %v", err, m.Status)
+		}
+	}
+	if n := r.mem.Calls(nfs.ProcCreate); n != 2 {
+		t.Errorf("it is executed %d times", n)
+	}
+}
+
+// That a call isn't answered now is nothing to be remembered.
+func TestACallThatHadNoAnswerIsExecutedAgain(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	dir, f := r.fill()
+	trap := r.mem.Fail(nfstest.Before, nfs.ErrAway, nfstest.Only(nfs.ProcMkdir))
+	for _, want := range []nfs.Status{nfs.ErrJukebox, nfs.OK} {
+		c := r.raw("127.0.0.1")
+		c.send(1, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
+		_, p := c.reply()
+		var m nfs.CreateResult
+		if err := decodeResult(p, &m); err != nil || m.Status != want {
+			t.Errorf("%v %v, want %v", err, m.Status, want)
+		}
+		trap.Release()
+	}
+}
+
+func keyOf(i int) callKey { return callKey{client: netip.IPv6Loopback(), xid: uint32(i)} }
+
+// answered says whether a call is remembered.
+func answered(d *duplicates, i int) bool {
+	a, mine := d.begin(keyOf(i))
+	if mine {
+		d.end(a, nil, false)
+	}
+	return !mine
+}
+
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	c := &clock{now: time.Unix(1e9, 0)}
+	fill := func(n, size int) *duplicates {
+		d := newDuplicates(c.Now)
+		for i := range n {
+			a, _ := d.begin(keyOf(i))
+			d.end(a, make([]byte, size), true)
+		}
+		return d
+	}
+	d := fill(maxAnswers+10, 8)
+	if len(d.mu.answers) != maxAnswers || answered(d, 9) || !answered(d, 10) {
+		t.Errorf("%d answers", len(d.mu.answers))
+	}
+	d = fill(10, maxAnswerBytes/4)
+	if len(d.mu.answers) != 4 || answered(d, 5) || !answered(d, 6) {
+		t.Errorf("%d long answers", len(d.mu.answers))
+	}
+	d = fill(1, 8)
+	c.pass(maxAnswerAge)
+	if !answered(d, 0) {
+		t.Error("it is forgotten early")
+	}
+	c.pass(1)
+	if answered(d, 0) || d.mu.bytes != 0 || len(d.mu.order) != 0 {
+		t.Error("it is remembered for too long")
+	}
+}
