@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,8 +18,6 @@ import (
 	"forebay/cachecore/arraytest"
 	"forebay/gateway/backend/nfs"
 	"forebay/integration/relay"
-	wire "forebay/protocols/nfs"
-	"forebay/protocols/nfs/nfstest"
 )
 
 // filer are the options of the adapter over the export.
@@ -43,30 +45,16 @@ func openNFSFile(t testing.TB, f *nfs.Filer, o nfs.FileOptions) *nfs.File {
 	return a
 }
 
-// disk makes a file of the export.
-func (g *ganesha) disk(name string, size int64) {
+// makeFile makes a file of the export.
+func (g *ganesha) makeFile(name string, size int64) {
 	g.t.Helper()
-	if err := os.WriteFile(g.path(name), nil, 0o600); err != nil {
+	err := os.WriteFile(g.path(name), nil, 0o600)
+	if err == nil {
+		err = os.Truncate(g.path(name), size)
+	}
+	if err != nil {
 		g.t.Fatal(err)
 	}
-	if err := os.Truncate(g.path(name), size); err != nil {
-		g.t.Fatal(err)
-	}
-}
-
-func TestFileSystemOnGanesha(t *testing.T) {
-	g := startGanesha(t)
-	f := openFiler(t, g.filer())
-	next := 0
-	nfstest.TestFileSystem(t, func(t *testing.T) nfstest.Place {
-		next++
-		var r wire.CreateResult
-		a := &wire.MkdirArgs{Where: wire.DirOp{Dir: f.Root(), Name: fmt.Sprint("place", next)}, Attr: wire.SetAttr{Mode: wire.Some[uint32](0o777)}}
-		if err := f.Do(t.Context(), &wire.Caller{}, wire.ProcMkdir, a, &r); err != nil || r.Status != wire.OK {
-			t.Fatal(r.Status, err)
-		}
-		return nfstest.Place{FS: f, Dir: r.Object.Value}
-	})
 }
 
 func TestArrayOnGanesha(t *testing.T) {
@@ -78,45 +66,245 @@ func TestArrayOnGanesha(t *testing.T) {
 			arraytest.Suite(t, func(t *testing.T) cachecore.Array {
 				next++
 				name := fmt.Sprintf("%d-%d.img", block, next)
-				g.disk(name, 4<<20)
+				g.makeFile(name, 4<<20)
 				return openNFSFile(t, f, nfs.FileOptions{Path: name, BlockSize: block})
 			})
 		})
 	}
 }
 
-// quickWrites writes block after block of a's first MiB until the context ends, each one's content its number and round, and returns what is there in the end.
-func blocksOf(a *nfs.File, i int64) []byte { return bytes.Repeat([]byte{byte(i + 1)}, 4096) }
+// nfsRig is a file of a ganesha behind a relay, as an array of 64 blocks.
+type nfsRig struct {
+	*ganesha
+	relay   *relay.Relay
+	array   *nfs.File
+	told    chan nfs.FileEvent
+	dropped chan struct{} // connections that the other end has closed
+	written int
+}
 
-func TestGaneshaThatIsRestartedIsGoneOnWith(t *testing.T) {
-	g := startGanesha(t)
-	g.disk("a.img", 4<<20)
-	var told sync.Map
-	o := g.filer()
-	o.Drain = 200 * time.Millisecond
-	o.Watch = func(e nfs.Event) { told.Store(e, true) }
-	f := openFiler(t, o)
-	a := openNFSFile(t, f, nfs.FileOptions{Path: "a.img", BlockSize: 4096})
-	identity := a.Info().Identity
-	for i := range int64(64) {
-		if err := a.WriteAt(t.Context(), blocksOf(a, i), i*4096, cachecore.WriteOptions{}); err != nil {
+const nfsPatience = time.Second
+
+func startNFSRig(t testing.TB) *nfsRig {
+	t.Helper()
+	return newNFSRig(t, startGanesha(t))
+}
+
+func newNFSRig(t testing.TB, g *ganesha) *nfsRig {
+	t.Helper()
+	r := &nfsRig{ganesha: g, told: make(chan nfs.FileEvent, 64), dropped: make(chan struct{}, 1024)}
+	r.relay = startRelay(t, r.nfs, relay.Options{})
+	r.makeFile("a.img", 64*4096)
+	o := r.filer()
+	o.Port, o.Patience, o.Drain, o.Connections = port(t, r.relay.Addr()), nfsPatience, 100*time.Millisecond, 2
+	o.Dial = r.dial
+	r.array = openNFSFile(t, openFiler(t, o), nfs.FileOptions{Path: "a.img", BlockSize: 4096, Watch: func(e nfs.FileEvent) { r.told <- e }})
+	return r
+}
+
+func (r *nfsRig) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{c.(*net.TCPConn), r.dropped}, nil
+}
+
+// watchedConn tells of its end, if the other end has made it.
+type watchedConn struct {
+	*net.TCPConn
+	dropped chan struct{}
+}
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if errors.Is(err, io.EOF) {
+		c.dropped <- struct{}{}
+	}
+	return n, err
+}
+
+// write writes every block anew.
+func (r *nfsRig) write() error {
+	for i := range 64 {
+		if err := r.array.WriteAt(r.t.Context(), r.block(r.written+1, i), int64(i)*4096, cachecore.WriteOptions{}); err != nil {
+			return err
+		}
+	}
+	r.written++
+	return nil
+}
+
+func (r *nfsRig) block(round, i int) []byte { return bytes.Repeat([]byte{byte(round), byte(i)}, 2048) }
+
+// check reads what was written last, through the adapter and in the folder.
+func (r *nfsRig) check() {
+	r.t.Helper()
+	here, err := os.ReadFile(r.path("a.img"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	p := make([]byte, 4096)
+	for i := range 64 {
+		want := r.block(r.written, i)
+		if err := r.array.ReadAt(r.t.Context(), p, int64(i)*4096); err != nil || !bytes.Equal(p, want) {
+			r.t.Fatalf("block %d reads as other bytes than were written, or %v", i, err)
+		}
+		if !bytes.Equal(here[i*4096:][:4096], want) {
+			r.t.Fatalf("block %d has other bytes than were written", i)
+		}
+	}
+}
+
+// hears waits for an event.
+func (r *nfsRig) hears(what string, is func(nfs.FileEvent) bool) {
+	r.t.Helper()
+	select {
+	case e := <-r.told:
+		if !is(e) {
+			r.t.Fatalf("told %+v instead of %s", e, what)
+		}
+	case <-time.After(20 * time.Second):
+		r.t.Fatalf("not told of %s", what)
+	}
+}
+
+func (r *nfsRig) hearsNothing() {
+	r.t.Helper()
+	select {
+	case e := <-r.told:
+		r.t.Fatalf("told %+v", e)
+	default:
+	}
+}
+
+// Left to itself ganesha takes minutes; the relay ends the connections as it does.
+func TestGaneshaThatDropsIdleConnectionsIsNotNoticed(t *testing.T) {
+	r := startNFSRig(t)
+	for range 5 {
+		if err := errors.Join(r.write(), r.array.Flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
-		if i == 20 || i == 40 {
-			g.restart()
+		for range r.relay.Cut(relay.Finish) {
+			<-r.dropped
 		}
 	}
-	_ = a.Flush(t.Context())
-	for i := range int64(64) {
-		p := make([]byte, 4096)
-		if err := a.ReadAt(t.Context(), p, i*4096); err != nil || !bytes.Equal(p, blocksOf(a, i)) {
-			t.Fatalf("block %d holds other bytes than were written, or %v", i, err)
+	r.check()
+	r.hearsNothing()
+}
+
+func TestGaneshaThatIsCutOffAgainAndAgainIsGoneOnWith(t *testing.T) {
+	r := startNFSRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cut := make(chan struct{})
+	go func() {
+		defer close(cut)
+		r.relay.CutEvery(ctx, 30*time.Millisecond, relay.Reset)
+	}()
+	for range 10 {
+		if err := errors.Join(r.write(), r.array.Flush(t.Context())); err != nil {
+			t.Fatal(err)
 		}
 	}
-	told.Range(func(e, _ any) bool { t.Logf("%+v", e); return true })
-	again := openNFSFile(t, openFiler(t, g.filer()), nfs.FileOptions{Path: "a.img", BlockSize: 4096, Expected: identity})
-	_ = again
-	_ = errors.Is
-	_ = context.Background
-	_ = relay.Reset
+	cancel()
+	<-cut
+	r.check()
+	r.hearsNothing()
+}
+
+// A restart is short enough not to be noticed, but for the verifier. What is in memory stays there, so that ganesha forgets nothing.
+func TestE1_GaneshaThatIsRestartedIsGoneOnWithAndItsVerifierTold(t *testing.T) {
+	r := startNFSRig(t)
+	if err := r.write(); err != nil {
+		t.Fatal(err)
+	}
+	r.restart()
+	if err := r.array.Flush(t.Context()); err == nil {
+		t.Fatal("a flush covers what was written before a restart")
+	}
+	r.hears("lost writes", func(e nfs.FileEvent) bool { return e.Available && e.Forsaken })
+	if err := errors.Join(r.write(), r.array.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	r.restart()
+	if err := r.array.Flush(t.Context()); err != nil {
+		t.Fatalf("all was durable: %v", err)
+	}
+	r.check()
+	r.hearsNothing()
+}
+
+func TestGaneshaThatIsKilledIsAwayUntilItComesBack(t *testing.T) {
+	for name, c := range map[string]struct{ down, up func(r *nfsRig) }{
+		"killed":       {func(r *nfsRig) { r.kill() }, func(r *nfsRig) { r.run() }},
+		"paused":       {func(r *nfsRig) { r.pause() }, func(r *nfsRig) { r.resume() }},
+		"in a hole":    {func(r *nfsRig) { r.relay.BlackHole(relay.Both, true) }, func(r *nfsRig) { r.relay.BlackHole(relay.Both, false) }},
+		"unreachable":  {func(r *nfsRig) { r.relay.Refuse(true); r.relay.Cut(relay.Reset) }, func(r *nfsRig) { r.relay.Refuse(false) }},
+		"finished off": {func(r *nfsRig) { r.relay.Refuse(true); r.relay.Cut(relay.Finish) }, func(r *nfsRig) { r.relay.Refuse(false) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startNFSRig(t)
+			if err := errors.Join(r.write(), r.array.Flush(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			c.down(r)
+			began := time.Now()
+			if err := r.write(); !errors.Is(err, cachecore.ErrUnavailable) {
+				t.Fatalf("a write is answered with %v", err)
+			}
+			if took := time.Since(began); took < nfsPatience/2 || took > 10*nfsPatience {
+				t.Errorf("the patience took %v", took)
+			}
+			r.hears("its going", func(e nfs.FileEvent) bool { return !e.Available && e.Reason != "" })
+			c.up(r)
+			r.hears("its coming", func(e nfs.FileEvent) bool { return e == nfs.FileEvent{Available: true} })
+			if err := errors.Join(r.write(), r.array.Flush(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			r.check()
+			r.hearsNothing()
+		})
+	}
+}
+
+// Another file system in the export's place, with the same names in it.
+func TestD6_AnotherFileSystemInGaneshasPlaceIsNotServed(t *testing.T) {
+	g := startGanesha(t)
+	g.kill()
+	unmount := g.mountMemory()
+	g.run()
+	r := newNFSRig(t, g)
+	if err := errors.Join(r.write(), r.array.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	g.kill()
+	unmount()
+	g.mountMemory()
+	g.makeFile("a.img", 64*4096)
+	g.run()
+	if err := r.write(); !errors.Is(err, cachecore.ErrIdentity) || !errors.Is(err, cachecore.ErrUnavailable) {
+		t.Fatalf("a write is answered with %v", err)
+	}
+	r.hears("another medium", func(e nfs.FileEvent) bool {
+		return !e.Available && strings.Contains(e.Reason, cachecore.ErrIdentity.Error())
+	})
+	if content, err := os.ReadFile(r.path("a.img")); err != nil || !bytes.Equal(content, make([]byte, 64*4096)) {
+		t.Errorf("the other one was written to, or %v", err)
+	}
+}
+
+// mountMemory puts a new file system over the export, until the end of the test at the latest. The server must not run.
+func (g *ganesha) mountMemory() (unmount func()) {
+	g.t.Helper()
+	if err := syscall.Mount("tmpfs", g.export, "tmpfs", 0, "size=16m"); err != nil {
+		g.t.Fatal(err)
+	}
+	unmount = sync.OnceFunc(func() {
+		g.kill()
+		if err := syscall.Unmount(g.export, 0); err != nil {
+			g.t.Error(err)
+		}
+	})
+	g.t.Cleanup(unmount)
+	return unmount
 }

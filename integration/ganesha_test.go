@@ -23,6 +23,7 @@ type ganesha struct {
 	export   string // the folder, which is the export's name too
 	config   string
 	own      string // what the process has for /run
+	epoch    int64  // of the next start, in seconds: write verifiers are made of it
 }
 
 // startGanesha runs nfs-ganesha on ports of its own until the end of the test.
@@ -34,7 +35,7 @@ func startGanesha(t testing.TB) *ganesha {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(export) })
-	g := &ganesha{t: t, nfs: freePort(t), mount: freePort(t), export: export, config: filepath.Join(t.TempDir(), "ganesha.conf"), own: t.TempDir()}
+	g := &ganesha{t: t, nfs: freePort(t), mount: freePort(t), export: export, config: filepath.Join(t.TempDir(), "ganesha.conf"), own: t.TempDir(), epoch: time.Now().Unix()}
 	if err := os.WriteFile(g.config, g.configuration(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +77,9 @@ func port(t testing.TB, address string) int {
 // run starts the process and returns once it serves.
 func (g *ganesha) run() {
 	g.t.Helper()
-	script := `mount --bind "$1" /run && exec ganesha.nfsd -F -L /dev/stdout -f "$2" -p "$1/ganesha.pid" -N EVENT`
-	g.process = start(g.t, "unshare", "--mount", "sh", "-c", script, "sh", g.own, g.config)
+	g.epoch++
+	script := `mount --bind "$1" /run && exec ganesha.nfsd -F -L /dev/stdout -f "$2" -p "$1/ganesha.pid" -E "$3"`
+	g.process = start(g.t, "unshare", "--mount", "sh", "-c", script, "sh", g.own, g.config, strconv.FormatInt(g.epoch, 10))
 	g.waitFor(20*time.Second, "NFS SERVER INITIALIZED")
 }
 

@@ -15,8 +15,11 @@ import (
 	"forebay/gateway/api"
 )
 
-// demoTarget is the target of every gateway that startGateway starts.
-const demoTarget = "iqn.2026-11.io.forebay:test"
+// What the gateways serve that startGateway starts: a disk, or an export.
+const (
+	demoTarget = "iqn.2026-11.io.forebay:test"
+	demoExport = "/files"
+)
 
 // settings are what a test wants of its gateway; the zero value is a 64 MiB tier over a 256 MiB sparse file.
 type settings struct {
@@ -28,8 +31,14 @@ type settings struct {
 	limits    string   // inside gateway.limits: {...}
 	array     string   // of an array behind: what stands under its name; empty: a file with the size of disk
 	lun       int      // of such an array
+	path      string   // likewise, of a file
 	policy    string   // further keys of the policy
 	volume    []string // further lines of the volume's iscsi mapping
+	export    string   // keys of an nfs mapping: the volume is an export instead
+	host      string   // that NFS is served at; 127.0.0.1
+	portmap   bool     // with a port mapper there
+
+	nfsPort, mountPort int // 0: any; fixed ones are for gateways that are started again
 }
 
 func (s settings) config() string {
@@ -46,12 +55,27 @@ func (s settings) config() string {
 	if s.policy != "" {
 		s.policy = ", " + s.policy
 	}
+	frontend := fmt.Sprintf("iscsi:\n      target: %q\n      lun: 0\n      block-size: %d\n      %s", demoTarget, s.blockSize, strings.Join(s.volume, "\n      "))
+	if s.export != "" {
+		frontend = fmt.Sprintf("nfs: {export: %s, %s}", demoExport, s.export)
+	}
+	host, portmap := or(s.host, "127.0.0.1"), "off"
+	if s.portmap {
+		portmap = host + ":111"
+	}
+	from := fmt.Sprintf("lun: %d", s.lun)
+	if s.path != "" {
+		from = "path: " + s.path
+	}
 	return fmt.Sprintf(`gateway:
   name: gw-test
   data-dir: %[1]s/data
   listen:
     iscsi: ["%[2]s"]
     api: 127.0.0.1:0
+    nfs: %[9]s:%[10]d
+    mount: %[9]s:%[11]d
+    portmap: %[12]s
   tiers:
     - {pool: fast, ram: %[3]s}
   limits: {%[4]s}
@@ -65,22 +89,18 @@ arrays:
     %[5]s
 volumes:
   - name: vol1
-    from: {array: disk1, lun: %[9]d}
+    from: {array: disk1, %[6]s}
     pool: fast
-    policy: {write: through%[10]s}
-    iscsi:
-      target: %[6]q
-      lun: 0
-      block-size: %[7]d
-      %[8]s
-`, s.dir, or(s.listen, "127.0.0.1:0"), or(s.ram, "64MiB"), s.limits, or(s.array, file), demoTarget, s.blockSize,
-		strings.Join(s.volume, "\n      "), s.lun, s.policy)
+    policy: {write: through%[7]s}
+    %[8]s
+`, s.dir, or(s.listen, "127.0.0.1:0"), or(s.ram, "64MiB"), s.limits, or(s.array, file), from, s.policy, frontend, host, s.nfsPort, s.mountPort, portmap)
 }
 
 // gatewayProcess is a running gateway.
 type gatewayProcess struct {
 	*process
 	dir, portal, api string
+	nfs, mount       string // of an export
 }
 
 // startGateway writes a configuration, starts the binary with it and waits until it serves.
@@ -92,6 +112,9 @@ func startGateway(t testing.TB, s settings) *gatewayProcess {
 	g := &gatewayProcess{dir: s.dir, process: start(t, forebay, "gateway", "--config", writeConfig(t, s))}
 	g.portal = g.address("iscsi")
 	g.api = g.address("api")
+	if s.export != "" {
+		g.nfs, g.mount = g.address("nfs"), g.address("mount")
+	}
 	g.waitFor(30*time.Second, `"volume":"vol1"`, `"message":"volume serves"`)
 	return g
 }

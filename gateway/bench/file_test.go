@@ -19,7 +19,7 @@ func fileOptions(f *filer) Options {
 func TestLoadOnAFileIsReported(t *testing.T) {
 	for name, change := range map[string]func(o *Options){
 		"4 KiB":                 func(*Options) {},
-		"more than a call":      func(o *Options) { o.BlockSize, o.Depth = 3*filerMax+512, 16 },
+		"more than a call":      func(o *Options) { o.BlockSize, o.Depth = 3*filerMax+512, 3 },
 		"sequential, warmed up": func(o *Options) { o.Random, o.WarmUp, o.Sessions, o.BlockSize = false, true, 3, 64<<10 },
 		"odd blocks":            func(o *Options) { o.BlockSize = 512 * 3 },
 	} {
@@ -222,7 +222,7 @@ func TestVerifyFindsNothingWhereAFilerIsRight(t *testing.T) {
 
 // The lies begin after some truths.
 func TestVerifyFindsWhatAFilerDoesWrong(t *testing.T) {
-	const after = 60
+	const after = 20
 	for name, lie := range map[string]func(f *filer, a, r nfs.Message) bool{ // false: the filer goes on
 		"a write that is acknowledged and forgotten": func(_ *filer, a, r nfs.Message) bool {
 			w, ok := a.(*nfs.WriteArgs)
@@ -254,7 +254,7 @@ func TestVerifyFindsWhatAFilerDoesWrong(t *testing.T) {
 				return writes.Load() < after || !lie(f, a, r)
 			}
 			o := fileOptions(f)
-			o.Verify, o.Shared, o.Sessions = true, true, 2
+			o.Verify, o.Shared, o.Sessions, o.Duration = true, true, 2, 2*time.Second // it ends when enough is wrong
 			expectWrong(t, o, "expected ")
 		})
 	}

@@ -42,7 +42,7 @@ func (c *Checker) RunConcurrent(ctx context.Context, n int) error {
 	}
 	workers := workersEach * len(c.clients)
 	for i := range workers {
-		w := &worker{client: c.clients[i%len(c.clients)], files: files, random: c.offspring()}
+		w := &worker{client: c.clients[i%len(c.clients)], files: files, random: c.offspring(), straggle: c.opts.Straggle}
 		jobs = append(jobs, func(ctx context.Context) error { return w.run(ctx, n/workers) })
 	}
 	race, err := c.newRace(ctx, round)

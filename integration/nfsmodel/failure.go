@@ -21,6 +21,8 @@ type step struct {
 	nodes   []*node
 	wrong   *Failure
 
+	connects uint64 // of the client when it began
+
 	offset uint64 // where it wrote data
 	data   []byte
 }
@@ -41,12 +43,15 @@ func (f *Failure) Error() string {
 // begin opens a step that concerns some objects; nil ones don't count.
 func (c *Checker) begin(cl *client, nodes []*node, format string, args ...any) *step {
 	c.count++
-	s := &step{checker: c, number: c.count, client: cl, text: fmt.Sprintf(format, args...)}
+	s := &step{checker: c, number: c.count, client: cl, text: fmt.Sprintf(format, args...), connects: cl.calls.Stats().Connects}
 	for _, n := range nodes {
 		s.concerns(n)
 	}
 	return s
 }
+
+// repeated says whether a connection was lost meanwhile: what was asked may have been executed more than once.
+func (s *step) repeated() bool { return s.client.calls.Stats().Connects != s.connects }
 
 func (s *step) concerns(n *node) {
 	if n == nil || slices.Contains(s.nodes, n) {

@@ -104,6 +104,6 @@ func (g *ganesha) kill() {
 }
 
 func (g *ganesha) options(seed uint64) Options {
-	return Options{Address: fmt.Sprintf("127.0.0.1:%d", g.nfsPort), MountAddress: fmt.Sprintf("127.0.0.1:%d", g.mtPort), Export: g.export, Seed: seed, Tails: true, SmallestCount: 1024, LooseListings: true, RefusedCreateEmpties: true, SlashesResolved: true,
+	return Options{Address: fmt.Sprintf("127.0.0.1:%d", g.nfsPort), MountAddress: fmt.Sprintf("127.0.0.1:%d", g.mtPort), Export: g.export, Seed: seed, Tails: true, SmallestCount: 1024, LooseListings: true, RemovedStaysOpen: true, RefusedCreateEmpties: true, SlashesResolved: true,
 		Callers: []nfs.Caller{{}, {UID: 1001, GID: 1001, GIDs: []uint32{2001}}, {}}}
 }

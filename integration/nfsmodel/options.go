@@ -28,15 +28,16 @@ type Options struct {
 	AttributeCache time.Duration
 	// TimesAdvance: mtime and ctime may grow, and atime change, without an operation, as behind a cache that writes later. Never backwards.
 	TimesAdvance bool
-	// RemovedStaysOpen: handles of removed files may go on working, as the RFC leaves open. What they show must still be right.
+	// RemovedStaysOpen: handles of what was removed may go on working, as they do while a server has it open. What they show must still be
+	// right.
 	RemovedStaysOpen bool
 	// Tails: a word without a meaning may follow the result of a READDIRPLUS, as nfs-ganesha's 4.3 does when a page is full.
 	Tails bool
 	// SmallestCount is the least count of a READDIR or READDIRPLUS; 300. nfs-ganesha 4.3 says that the listing ends where it has no room for an
 	// entry, instead of NFS3ERR_TOOSMALL: with 1024 there always is.
 	SmallestCount uint32
-	// LooseListings: while a directory changes, its listings may repeat entries, as those of Linux's tmpfs do when the entry has gone that they
-	// would go on with, and end with NFS3ERR_NOENT, as nfs-ganesha's do when an entry goes while they look at it.
+	// LooseListings: while a directory changes, its listings may repeat entries and leave some out, as those of Linux's tmpfs do when the entry
+	// has gone that they would go on with, and end with NFS3ERR_NOENT, as nfs-ganesha's do when an entry goes while they look at it.
 	LooseListings bool
 	// RefusedCreateEmpties: an UNCHECKED CREATE with size 0 that is refused for want of permission empties the file all the same, as
 	// nfs-ganesha's 4.3 does. It isn't asked.

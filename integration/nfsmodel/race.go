@@ -153,7 +153,7 @@ func (r *race) list(ctx context.Context, cl *client) error {
 		}
 	}
 	for name := range r.dir.entries {
-		if n := seen[name]; n == 0 || n > 1 && !r.checker.opts.LooseListings {
+		if n := seen[name]; n != 1 && !r.checker.opts.LooseListings {
 			return fmt.Errorf("%s, which was there all the time, is listed %d times", name, n)
 		}
 	}

@@ -143,7 +143,7 @@ func (s *step) take(u *cursor, p *page) {
 	if n := len(p.entries); n > 0 {
 		u.cookie = p.entries[n-1].Cookie
 	}
-	if !p.eof {
+	if !p.eof || u.changed && s.checker.opts.LooseListings {
 		return
 	}
 	for name := range u.there {

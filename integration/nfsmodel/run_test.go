@@ -48,3 +48,14 @@ func checkAll(t *testing.T, c *Checker, folder string) {
 		}
 	}
 }
+
+func TestATrueServerPasses(t *testing.T) {
+	for i := range *seeds {
+		o := serve(t, newLiar(nil))
+		o.Seed += uint64(i)
+		o.Operations = *operations
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

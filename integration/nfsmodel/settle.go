@@ -3,7 +3,6 @@ package nfsmodel
 import (
 	"bytes"
 	"context"
-	"time"
 
 	"forebay/protocols/nfs"
 )
@@ -13,12 +12,7 @@ import (
 
 // waitForStragglers lets what was sent over a lost connection be executed, if it is to be.
 func (c *Checker) waitForStragglers(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(c.opts.Straggle):
-		return nil
-	}
+	return pause(ctx, c.opts.Straggle)
 }
 
 // found is what is at p now.

@@ -61,7 +61,7 @@ type sharedFile struct {
 	reads  map[uint64]int        // when those under way were sent, and how many
 	sure   uint64                // the size that it has at least
 	most   uint64                // and at most
-	shrunk bool                  // it may have lost what made it long
+	losses int                   // how often a new verifier has said that something may be lost
 }
 
 func newSharedFile(n *node, tag int, seed uint64) *sharedFile {
@@ -151,18 +151,6 @@ func (f *sharedFile) hidden(unit int, v *version, sent uint64) *version {
 	return nil
 }
 
-// staleError is a version that should have been hidden.
-type staleError struct {
-	unit     int
-	got, by  *version
-	unstable bool // all that hides it may be lost
-}
-
-func (e *staleError) Error() string {
-	return fmt.Sprintf("unit %d is of version %d (%d to %d), want version %d (%d to %d) or later", e.unit, e.got.number, e.got.sent, e.got.last(e.unit),
-		e.by.number, e.by.sent, e.by.first(e.unit))
-}
-
 // check checks what a read of whole units, sent at a time, returned. whole: nobody writes meanwhile, so that each unit is of one version.
 func (f *sharedFile) check(sent uint64, first int, p []byte, whole bool) error {
 	f.mu.Lock()
@@ -194,7 +182,8 @@ func (f *sharedFile) checkWord(sent uint64, unit int, word uint64) error {
 		return err
 	}
 	if by := f.hidden(unit, v, sent); by != nil {
-		return &staleError{unit, v, by, by.unstable}
+		return fmt.Errorf("unit %d is of version %d (%d to %d), want version %d (%d to %d) or later", unit, v.number, v.sent, v.last(unit),
+			by.number, by.sent, by.first(unit))
 	}
 	return nil
 }
@@ -209,8 +198,9 @@ func (f *sharedFile) versionOf(unit int, word uint64) (*version, error) {
 	return nil, fmt.Errorf("unit %d says %#x: version %d of unit %d of file %d, which nobody may see", unit, word, word>>32, word&0xffff, word>>16&0xffff)
 }
 
-// committed says that a COMMIT that was sent at a time was answered with a verifier; it returns whether anything may be lost.
-func (f *sharedFile) committed(sent uint64, v nfs.Verifier) (lost bool) {
+// committed says that a COMMIT that was sent at a time was answered with a verifier.
+func (f *sharedFile) committed(sent uint64, v nfs.Verifier) {
+	lost := false
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, all := range f.units {
@@ -220,9 +210,18 @@ func (f *sharedFile) committed(sent uint64, v nfs.Verifier) (lost bool) {
 			}
 			w.unstable = false
 			if w.verifier != v {
-				w.lost, lost, f.shrunk = true, true, true
+				w.lost, lost = true, true
 			}
 		}
 	}
-	return lost
+	if lost {
+		f.losses++
+	}
+}
+
+// lost is how often something may have been lost.
+func (f *sharedFile) lost() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.losses
 }

@@ -67,7 +67,7 @@ func (w *want) object(c *Checker, n *node) {
 	if !n.dead {
 		return
 	}
-	if n.kind == nfs.Regular && (c.opts.RemovedStaysOpen || n.goneBehind) {
+	if c.opts.RemovedStaysOpen || n.goneBehind {
 		w.may(nfs.ErrStale)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"forebay/protocols/nfs"
 )
@@ -14,6 +15,8 @@ type worker struct {
 	client *client
 	files  []*sharedFile
 	random *rand.Rand
+
+	straggle time.Duration // Options.Straggle
 }
 
 // shareInto makes shared files in d, which are full in the beginning.
@@ -26,7 +29,7 @@ func (c *Checker) shareInto(ctx context.Context, d *node) ([]*sharedFile, error)
 		}
 		f := newSharedFile(n, i, c.opts.Seed)
 		for u := 0; u < units; u += unitsMax {
-			w := &worker{client: c.clients[0]}
+			w := &worker{client: c.clients[0], straggle: c.opts.Straggle}
 			if err := w.writeUnits(ctx, f, u, unitsMax, nfs.FileSync); err != nil {
 				return nil, err
 			}
@@ -81,7 +84,13 @@ func (w *worker) writeUnits(ctx context.Context, f *sharedFile, first, count int
 		}
 		off, p = off+uint64(r.Count), p[r.Count:]
 	}
-	f.endWrite(v, first, count, &weakest, w.client.calls.Stats().Connects != connects)
+	resent := w.client.calls.Stats().Connects != connects
+	if resent {
+		if err := pause(ctx, w.straggle); err != nil {
+			return err
+		}
+	}
+	f.endWrite(v, first, count, &weakest, resent)
 	return nil
 }
 
@@ -91,6 +100,7 @@ func (w *worker) readUnits(ctx context.Context, f *sharedFile, first, count int,
 	defer f.endRead(sent)
 	off, end := uint64(first)*unitSize, uint64(first+count)*unitSize
 	var got []byte
+	var attrs []nfs.PostOpAttr
 	for eof := false; !eof && off < end; {
 		var r nfs.ReadResult
 		if err := w.client.do(ctx, nfs.ProcRead, &nfs.ReadArgs{File: f.node.handle, Offset: off, Count: uint32(end - off)}, &r); err != nil {
@@ -99,33 +109,34 @@ func (w *worker) readUnits(ctx context.Context, f *sharedFile, first, count int,
 		if r.Status != nfs.OK || len(r.Data) == 0 && !r.EOF {
 			return fmt.Errorf("READ [%d, %d): %s, %d bytes, eof %t", off, end, statusText(r.Status), len(r.Data), r.EOF)
 		}
-		got, off, eof = append(got, r.Data...), off+uint64(len(r.Data)), r.EOF
-		if err := f.checkSize(&r.Attr, size); err != nil {
-			return err
+		got, off, eof, attrs = append(got, r.Data...), off+uint64(len(r.Data)), r.EOF, append(attrs, r.Attr)
+	}
+	units := got[:len(got)&^(unitSize-1)]
+	return w.judge(ctx, f, func() error {
+		if off < min(end, size) && f.lost() == 0 {
+			return fmt.Errorf("READ [%d, %d) ended at %d, of %d at least", first*unitSize, end, off, size)
 		}
-	}
-	if off < min(end, size) && !f.mayHaveShrunk() {
-		return fmt.Errorf("READ [%d, %d) ended at %d, of %d at least", first*unitSize, end, off, size)
-	}
-	got = got[:len(got)&^(unitSize-1)]
-	return w.judge(ctx, f, func() error { return f.check(sent, first, got, whole) })
+		for i := range attrs {
+			if err := f.checkSize(&attrs[i], size); err != nil {
+				return err
+			}
+		}
+		return f.check(sent, first, units, whole)
+	})
 }
 
-// judge checks; what may have been lost is forgiven if the server says that it has a new verifier.
+// judge checks; what is wrong is looked at again if the server says that it has a new verifier, so that something may have been lost.
 func (w *worker) judge(ctx context.Context, f *sharedFile, check func() error) error {
 	for {
+		losses := f.lost()
 		err := check()
-		var stale *staleError
-		if !errors.As(err, &stale) || !stale.unstable {
-			return err
+		if err == nil {
+			return nil
 		}
 		if asked := w.commit(ctx, f); asked != nil {
 			return errors.Join(err, asked)
 		}
-		f.mu.Lock()
-		lost := stale.by.lost
-		f.mu.Unlock()
-		if !lost {
+		if f.lost() == losses {
 			return err
 		}
 	}
@@ -142,7 +153,7 @@ func (w *worker) getAttr(ctx context.Context, f *sharedFile) error {
 		return fmt.Errorf("GETATTR: %w", r.Status)
 	}
 	a := nfs.Some(r.Attr)
-	return f.checkSize(&a, size)
+	return w.judge(ctx, f, func() error { return f.checkSize(&a, size) })
 }
 
 func (w *worker) commit(ctx context.Context, f *sharedFile) error {
@@ -163,21 +174,15 @@ func (w *worker) commit(ctx context.Context, f *sharedFile) error {
 func (f *sharedFile) checkSize(a *nfs.PostOpAttr, sure uint64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !a.Follows || a.Value.Size <= f.most && (a.Value.Size >= sure || f.shrunk) {
+	if !a.Follows || a.Value.Size <= f.most && (a.Value.Size >= sure || f.losses > 0) {
 		return nil
 	}
 	return fmt.Errorf("the size is %d, want %d to %d", a.Value.Size, sure, f.most)
 }
 
-func (f *sharedFile) mayHaveShrunk() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.shrunk
-}
-
 // settleShared reads a shared file, once nobody writes it any more, through every client, and takes what it holds into the model.
 func (c *Checker) settleShared(ctx context.Context, f *sharedFile) error {
-	w := &worker{client: c.clients[0]}
+	w := &worker{client: c.clients[0], straggle: c.opts.Straggle}
 	if err := w.commit(ctx, f); err != nil {
 		return err
 	}

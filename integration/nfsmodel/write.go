@@ -2,6 +2,7 @@ package nfsmodel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"forebay/protocols/nfs"
@@ -55,6 +56,10 @@ func (c *Checker) writeTo(ctx context.Context, cl *client, n *node, off uint64, 
 		c.wrote(s, n, off, p, how, &r)
 	}
 	s.see(n, &r.Wcc.After)
+	if s.repeated() {
+		n.changed()
+		return errors.Join(s.end(), c.waitForStragglers(ctx))
+	}
 	return s.end()
 }
 

@@ -98,9 +98,11 @@ func TestDurableMeansOnTheDisk(t *testing.T) {
 		}
 	}
 	for what, failed := range map[string]func(i int) nfs.Status{
-		"CREATE":  func(i int) nfs.Status { return u.Create(d.Root(), fmt.Sprint("file-", i), 0o644).Status },
-		"MKDIR":   func(i int) nfs.Status { return u.Mkdir(d.Root(), fmt.Sprint("dir-", i), 0o755).Status },
-		"SYMLINK": func(i int) nfs.Status { return u.Symlink(d.Root(), fmt.Sprint("link-", i), strings.Repeat("x", 1000)).Status },
+		"CREATE": func(i int) nfs.Status { return u.Create(d.Root(), fmt.Sprint("file-", i), 0o644).Status },
+		"MKDIR":  func(i int) nfs.Status { return u.Mkdir(d.Root(), fmt.Sprint("dir-", i), 0o755).Status },
+		"SYMLINK": func(i int) nfs.Status {
+			return u.Symlink(d.Root(), fmt.Sprint("link-", i), strings.Repeat("x", 1000)).Status
+		},
 	} {
 		n := 0
 		for ; n < 300 && failed(n) == nfs.OK; n++ {

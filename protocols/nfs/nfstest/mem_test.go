@@ -50,6 +50,17 @@ func TestARestartLosesWhatWasNotCommitted(t *testing.T) {
 	}
 }
 
+func TestACommitIsOfARange(t *testing.T) {
+	m, u := rig(t, Options{})
+	f := m.Put("f", nil)
+	u.Write(f, 0, nfs.Unstable, bytes.Repeat([]byte("x"), 3*pageSize))
+	u.Do(nfs.ProcCommit, &nfs.CommitArgs{File: f, Offset: pageSize + 1, Count: pageSize - 1}, new(nfs.CommitResult))
+	m.Restart()
+	if want := append(make([]byte, pageSize), bytes.Repeat([]byte("x"), pageSize)...); !bytes.Equal(m.Get("f"), want) {
+		t.Errorf("%d bytes, %q...", len(m.Get("f")), m.Get("f")[:10])
+	}
+}
+
 // After a restart a file is what its stable writes, commits and truncations alone have made of it, or more.
 func TestARestartKeepsWhatIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -82,10 +82,13 @@ func renames(u User, dir nfs.Handle) {
 	makeFile(u, makeDir(u, from, "full"), "x")
 	expect(u, "rename over a directory that is not empty", u.Rename(to, "full", from, "full").Status, nfs.ErrNotEmpty)
 	expect(u, "rename of a directory into itself", u.Rename(dir, "to", to, "inside").Status, nfs.ErrInval)
-	before := attrOf(u, dir).Nlink
+	before, left := attrOf(u, dir).Nlink, attrOf(u, from).Nlink
 	expect(u, "rename of a directory", u.Rename(from, "full", dir, "moved").Status, nfs.OK)
-	if after := attrOf(u, dir).Nlink; after != before+1 {
-		u.Errorf("%d links became %d", before, after)
+	if now := attrOf(u, dir).Nlink; now != before+1 {
+		u.Errorf("%d links became %d", before, now)
+	}
+	if now := attrOf(u, from).Nlink; now != left-1 {
+		u.Errorf("%d links became %d where it was", left, now)
 	}
 }
 

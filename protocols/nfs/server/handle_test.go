@@ -61,6 +61,9 @@ func TestAVersionThatIsNotKnownIsRefused(t *testing.T) {
 	}
 	expect(t, "an empty handle", u.GetAttr(seal.close(nil, handleShort, 7, nil)).Status, nfs.ErrBadHandle)
 	expect(t, "a short hash", u.GetAttr(seal.close(nil, handleLong, 7, make([]byte, 31))).Status, nfs.ErrBadHandle)
+	if n := r.mem.Calls(nfs.ProcGetAttr); n != 1 {
+		t.Errorf("%d calls have come to the file system", n)
+	}
 }
 
 func TestHandlesOutliveAServerAndHoldInTheWholeCluster(t *testing.T) {

@@ -23,6 +23,7 @@ func TestMountGivesDirectoriesOfExports(t *testing.T) {
 	r := newRig(t, nfstest.Options{}, func(_ *rig, o *Options) { o.Exports = append(o.Exports, inner) })
 	r.mem.Put("a/b/file", nil)
 	r.mem.Put("inner/hidden", nil)
+	r.mem.Put("s/x", nil) // what is left of /exports
 	behind := nfstest.User{T: t, FS: r.mem}
 	expect(t, "symlink", behind.Symlink(r.mem.Root(), "link", "a").Status, nfs.OK)
 	expect(t, "chmod", behind.Chmod(r.mem.Find("a"), 0o700).Status, nfs.OK)
@@ -46,9 +47,13 @@ func TestMountGivesDirectoriesOfExports(t *testing.T) {
 		{"export", 0, "", mount.ErrNoEnt},
 		{"/export/" + strings.Repeat("n", nfs.MaxName+1), 0, "", mount.ErrNameTooLong},
 	} {
+		before := r.mem.Calls(nfs.ProcLookup)
 		h, flavors, err := r.server.Mount(t.Context(), local, c.path)
 		if !errors.Is(err, c.want) || err == nil && !reflect.DeepEqual(flavors, []rpc.Flavor{rpc.AuthSys, rpc.AuthNone}) {
 			t.Errorf("%s: %v, flavors %v", c.path, err, flavors)
+		}
+		if errors.Is(err, mount.ErrNameTooLong) && r.mem.Calls(nfs.ProcLookup) != before {
+			t.Error("a name that is too long comes to the file system")
 		}
 		if err != nil {
 			continue

@@ -132,6 +132,19 @@ func answered(d *duplicates, i int) bool {
 	return !mine
 }
 
+// The memory that an answer was made in is another call's as soon as it has been sent.
+func TestAnAnswerIsRememberedForItself(t *testing.T) {
+	d := newDuplicates(time.Now)
+	a, _ := d.begin(keyOf(1))
+	p := []byte("answer")
+	d.end(a, p, true)
+	copy(p, "others")
+	a, mine := d.begin(keyOf(1))
+	if got, err := a.wait(t.Context()); mine || err != nil || string(got) != "answer" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestWhatIsRememberedIsBounded(t *testing.T) {
 	c := &clock{now: time.Unix(1e9, 0)}
 	fill := func(n, size int) *duplicates {

@@ -81,18 +81,15 @@ func (r *request) prepare(wait context.Context) (s nfs.Status, ready bool) {
 	}
 	first, second := handlesOf(r.args)
 	e, s, ready := r.open(wait, first)
-	switch {
-	case s != nfs.OK || !ready:
+	if s != nfs.OK || !ready {
 		return s, ready
-	case !e.admits(r.call.Remote):
-		return nfs.ErrAcces, true
-	case e.ReadOnly && changes(r.proc):
-		return nfs.ErrROFS, true
-	case tooLong:
+	}
+	if s := r.enter(e); s != nfs.OK {
+		return s, true
+	}
+	if tooLong {
 		return nfs.ErrNameTooLong, true
 	}
-	r.export = e
-	r.squash(e, &r.call.Cred)
 	if second != nil {
 		e, s, ready := r.open(wait, second)
 		switch {
@@ -106,6 +103,19 @@ func (r *request) prepare(wait context.Context) (s nfs.Status, ready bool) {
 		return s, true
 	}
 	return checkRange(r.args), true
+}
+
+// enter lets the request into an export, as whom the export takes its caller for.
+func (r *request) enter(e *export) nfs.Status {
+	switch {
+	case !e.admits(r.call.Remote):
+		return nfs.ErrAcces
+	case e.ReadOnly && changes(r.proc):
+		return nfs.ErrROFS
+	}
+	r.export = e
+	r.squash(e, &r.call.Cred)
+	return nfs.OK
 }
 
 // open replaces a client's handle by the file system's own. It waits as prepare does.

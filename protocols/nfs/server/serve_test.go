@@ -228,6 +228,29 @@ func TestAListingKeepsToTheClientsCount(t *testing.T) {
 	}
 }
 
+// What a client asks for may be more than a record carries.
+func TestAListingIsBounded(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	for i := range 6000 {
+		r.mem.Put(fmt.Sprintf("%0200d", i), nil)
+	}
+	c := r.client("127.0.0.1").c
+	for p, a := range map[nfs.Procedure]nfs.Message{
+		nfs.ProcReadDir:     &nfs.ReadDirArgs{Dir: r.root(), Count: math.MaxUint32},
+		nfs.ProcReadDirPlus: &nfs.ReadDirPlusArgs{Dir: r.root(), DirCount: math.MaxUint32, MaxCount: math.MaxUint32},
+	} {
+		reply, err := c.Call(t.Context(), &rpc.Request{Procedure: uint32(p), Args: a})
+		if err != nil {
+			t.Errorf("%v: %v", p, err)
+			continue
+		}
+		if n := len(reply.Results); n > MaxTransfer+4 || n < MaxTransfer*9/10 {
+			t.Errorf("%v: %d bytes", p, n)
+		}
+		reply.Release()
+	}
+}
+
 // liar is a file system that does what a broken one may do.
 type liar struct {
 	FileSystem

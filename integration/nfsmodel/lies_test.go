@@ -1,0 +1,204 @@
+package nfsmodel
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"forebay/protocols/nfs"
+)
+
+// lies are what a server may do wrong, by what the failure has to say.
+var lies = []struct {
+	name, say string
+	lie       func(l *liar) func(c *call, truth func() error) error
+}{
+	{"a stale read", "wrong bytes", staleRead},
+	{"a lost write", "wrong bytes", lostWrite},
+	{"a truncation that leaves old bytes", "wrong bytes", oldBytes},
+	{"a wrong eof", "eof is", after(5, func(r *nfs.ReadResult) { r.EOF = !r.EOF })},
+	{"a short read in the middle that claims the end", "eof is", after(5, func(r *nfs.ReadResult) {
+		r.Data = r.Data[:len(r.Data)/2]
+		r.Count, r.EOF = uint32(len(r.Data)), true
+	})},
+	{"a name listed twice", "listed twice", after(1, func(r *nfs.ReadDirResult) {
+		if n := len(r.Entries); n > 2 {
+			r.Entries = slices.Insert(r.Entries, n-1, r.Entries[n-1])
+		}
+	})},
+	{"a name that isn't listed", "is not listed", after(1, func(r *nfs.ReadDirPlusResult) {
+		if n := len(r.Entries); n > 3 && r.EOF {
+			r.Entries = slices.Delete(r.Entries, n-2, n-1)
+		}
+	})},
+	{"an old size", "has size", after(20, func(r *nfs.GetAttrResult) {
+		if r.Attr.Type == nfs.Regular {
+			r.Attr.Size ^= 1
+		}
+	})},
+	{"a ctime that goes back", "ctime", after(20, func(r *nfs.GetAttrResult) { r.Attr.Ctime.Seconds-- })},
+	{"an mtime that doesn't keep what was set", "mtime", after(5, func(r *nfs.WccResult) { r.Wcc.After.Value.Mtime.Nanoseconds ^= 1 })},
+	{"a link that isn't counted", "links", after(1, func(r *nfs.LinkResult) { r.Attr.Value.Nlink-- })},
+	{"wcc data of another time", "before", after(10, func(r *nfs.WriteResult) { r.Wcc.Before.Value.Size ^= 8 })},
+	{"a name that was there, and isn't found", "NFS3ERR_NOENT", after(10, func(r *nfs.LookupResult) { *r = nfs.LookupResult{Status: nfs.ErrNoEnt} })},
+	{"the handle of another file", "the handle of", after(10, func(r *nfs.LookupResult) { r.Object[len(r.Object)-1] ^= 1 })},
+	{"less stable than asked for", "committed", after(1, func(r *nfs.WriteResult) { r.Committed = nfs.Unstable })},
+	{"what the mode forbids", "NFS3ERR_ACCES", everybodyIsRoot},
+	{"a rename that leaves the old name", "", renameAsLink},
+	{"data beyond the link", "it leads to", after(1, func(r *nfs.ReadLinkResult) { r.Path += "x" })},
+}
+
+// after lies about every so manieth result of its type that is OK.
+func after[R any, P interface {
+	*R
+	nfs.Message
+}](many int, change func(P)) func(l *liar) func(*call, func() error) error {
+	return func(l *liar) func(*call, func() error) error {
+		return func(c *call, truth func() error) error {
+			err := truth()
+			if r, ok := c.result.(P); ok && err == nil && *nfs.StatusOf(r) == nfs.OK && l.every(many) {
+				change(r)
+			}
+			return err
+		}
+	}
+}
+
+func TestLiesAreFound(t *testing.T) {
+	for _, lie := range lies {
+		t.Run(lie.name, func(t *testing.T) {
+			l := newLiar(nil)
+			l.lie = lie.lie(l)
+			c := open(t, serve(t, l))
+			err := c.Run(t.Context(), 3000)
+			var f *Failure
+			if !errors.As(err, &f) || !strings.Contains(f.Wrong, lie.say) {
+				t.Fatalf("after %d steps: %v, want a failure that says %q", c.count, err, lie.say)
+			}
+			if len(f.History) == 0 || f.Seed != c.opts.Seed || f.Step != c.count {
+				t.Errorf("the failure doesn't say enough: %v", err)
+			}
+			t.Logf("step %d: %s", f.Step, f.Wrong)
+		})
+	}
+}
+
+func TestSameSeedFindsTheSame(t *testing.T) {
+	var found []string
+	for range 2 {
+		l := newLiar(nil)
+		l.lie = staleRead(l)
+		c := open(t, serve(t, l))
+		err := c.Run(t.Context(), 3000)
+		if err == nil {
+			t.Fatal("nothing was found")
+		}
+		found = append(found, err.Error())
+	}
+	if found[0] != found[1] {
+		t.Errorf("first: %s\nthen: %s", found[0], found[1])
+	}
+}
+
+// staleRead answers reads of the first page with what it was when it was first read.
+func staleRead(l *liar) func(*call, func() error) error {
+	old := make(map[string][]byte)
+	return func(c *call, truth func() error) error {
+		err := truth()
+		r, ok := c.result.(*nfs.ReadResult)
+		if !ok || err != nil || r.Status != nfs.OK {
+			return err
+		}
+		a := c.args.(*nfs.ReadArgs)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if p, ok := old[string(a.File)]; ok && a.Offset == 0 {
+			copy(r.Data, p)
+		} else if a.Offset == 0 && len(r.Data) > 0 {
+			old[string(a.File)] = bytes.Clone(r.Data)
+		}
+		return nil
+	}
+}
+
+// lostWrite answers every tenth write without having written it, apart from the size.
+func lostWrite(l *liar) func(*call, func() error) error {
+	return func(c *call, truth func() error) error {
+		a, ok := c.args.(*nfs.WriteArgs)
+		if !ok || !l.every(10) {
+			return truth()
+		}
+		r := nfs.ReadResult{Data: make([]byte, len(a.Data))}
+		if err := l.root(nfs.ProcRead, &nfs.ReadArgs{File: a.File, Offset: a.Offset, Count: uint32(len(a.Data))}, &r); err != nil {
+			return err
+		}
+		data := make([]byte, len(a.Data))
+		copy(data, r.Data)
+		a.Data = data
+		return truth()
+	}
+}
+
+// oldBytes leaves what was behind the end of a truncated file, to be seen when it is long again.
+func oldBytes(l *liar) func(*call, func() error) error {
+	type tail struct {
+		off  uint64
+		data []byte
+	}
+	tails := make(map[string]tail)
+	return func(c *call, truth func() error) error {
+		if a, ok := c.args.(*nfs.SetAttrArgs); ok && a.Attr.Size.Follows {
+			r := nfs.ReadResult{Data: make([]byte, maxTransfer)}
+			err := l.root(nfs.ProcRead, &nfs.ReadArgs{File: a.Object, Offset: a.Attr.Size.Value, Count: maxTransfer}, &r)
+			if err == nil && r.Status == nfs.OK && len(r.Data) > 0 {
+				l.mu.Lock()
+				tails[string(a.Object)] = tail{a.Attr.Size.Value, r.Data}
+				l.mu.Unlock()
+			}
+		}
+		err := truth()
+		if r, ok := c.result.(*nfs.ReadResult); ok && err == nil {
+			a := c.args.(*nfs.ReadArgs)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			old := tails[string(a.File)]
+			for i := range r.Data {
+				if at := a.Offset + uint64(i) - old.off; r.Data[i] == 0 && at < uint64(len(old.data)) {
+					r.Data[i] = old.data[at]
+				}
+			}
+		}
+		return err
+	}
+}
+
+// everybodyIsRoot executes all as root, but for what makes things, which has an owner.
+func everybodyIsRoot(*liar) func(*call, func() error) error {
+	return func(c *call, truth func() error) error {
+		switch c.proc {
+		case nfs.ProcRead, nfs.ProcWrite, nfs.ProcLookup, nfs.ProcReadDir:
+			*c.caller = nfs.Caller{}
+		}
+		return truth()
+	}
+}
+
+// renameAsLink leaves the old name of files that it renames.
+func renameAsLink(l *liar) func(*call, func() error) error {
+	return func(c *call, truth func() error) error {
+		a, ok := c.args.(*nfs.RenameArgs)
+		if !ok {
+			return truth()
+		}
+		var r nfs.LookupResult
+		if err := l.root(nfs.ProcLookup, &a.From, &r); err != nil {
+			return err
+		}
+		if err := truth(); err != nil || r.Attr.Value.Type != nfs.Regular || *nfs.StatusOf(c.result) != nfs.OK {
+			return err
+		}
+		return l.root(nfs.ProcLink, &nfs.LinkArgs{File: r.Object, Link: a.From}, new(nfs.LinkResult))
+	}
+}
