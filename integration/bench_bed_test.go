@@ -10,8 +10,10 @@ type bed struct {
 	t       *testing.T
 	gateway *gatewayProcess
 	tgtd    *tgtd
-	peer    string // URL of tgtd's LUN
-	slow    *san   // made when it is asked for
+	peer    string    // URL of tgtd's LUN
+	slow    *san      // made when it is asked for
+	files   *filerBed // likewise
+	far     *farFiler // likewise
 }
 
 const (

@@ -44,10 +44,21 @@ func versusCommand(load string) string {
 	return "forebay bench URL --vs TGTD-URL --pid PID --vs-pid TGTD-PID " + load
 }
 
-// versus drives both in turns.
+// pair is a gateway's URL and a peer's, with the processes behind them.
+type pair struct {
+	ours, theirs       string
+	oursPID, theirsPID int
+}
+
+// versus drives a gateway and tgtd in turns.
 func (b *bed) versus(load string) bench.Report {
+	return b.drive(pair{b.gateway.url(), b.peer, b.gateway.cmd.Process.Pid, b.tgtd.cmd.Process.Pid}, load)
+}
+
+// drive drives both in turns.
+func (b *bed) drive(p pair, load string) bench.Report {
 	b.t.Helper()
-	args := []string{"bench", b.gateway.url(), "--vs", b.peer, "--pid", strconv.Itoa(b.gateway.cmd.Process.Pid), "--vs-pid", strconv.Itoa(b.tgtd.cmd.Process.Pid),
+	args := []string{"bench", p.ours, "--vs", p.theirs, "--pid", strconv.Itoa(p.oursPID), "--vs-pid", strconv.Itoa(p.theirsPID),
 		"--rounds", strconv.Itoa(benchRounds), "--duration", (2 * benchRounds * benchTurn).String(), "--json"}
 	out, err := exec.Command(forebay, append(args, strings.Fields(load)...)...).Output()
 	if err != nil {
@@ -61,10 +72,11 @@ func (b *bed) versus(load string) bench.Report {
 }
 
 func versusIOPS(load string) func(*bed) figure {
-	return func(b *bed) figure {
-		r := b.versus(load)
-		return figure{iops(r.IOPS), iops(r.Versus.IOPS), r.Versus.IOPSRatio, "x"}
-	}
+	return func(b *bed) figure { return iopsOf(b.versus(load)) }
+}
+
+func iopsOf(r bench.Report) figure {
+	return figure{iops(r.IOPS), iops(r.Versus.IOPS), r.Versus.IOPSRatio, "x"}
 }
 
 func versusP50(load string) func(*bed) figure {
@@ -75,13 +87,15 @@ func versusP50(load string) func(*bed) figure {
 }
 
 func versusCPU(load string) func(*bed) figure {
-	return func(b *bed) figure {
-		r := b.versus(load)
-		if r.CPU == nil || r.Versus.CPU == nil {
-			b.t.Fatal("bench tells no CPU time")
-		}
-		return figure{fmt.Sprintf("%.2f", *r.CPU), fmt.Sprintf("%.2f", *r.Versus.CPU), *r.CPU, "us"}
+	return func(b *bed) figure { return b.cpuOf(b.versus(load)) }
+}
+
+func (b *bed) cpuOf(r bench.Report) figure {
+	b.t.Helper()
+	if r.CPU == nil || r.Versus.CPU == nil {
+		b.t.Fatal("bench tells no CPU time")
 	}
+	return figure{fmt.Sprintf("%.2f", *r.CPU), fmt.Sprintf("%.2f", *r.Versus.CPU), *r.CPU, "us"}
 }
 
 func iops(v float64) string { return fmt.Sprintf("%.0f IOPS", v) }

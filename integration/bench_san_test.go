@@ -70,7 +70,12 @@ func (s *san) writes(depth int) figure {
 
 // turns measures a gateway and the array reached directly.
 func (s *san) turns(url, load, direct string) figure {
-	return s.b.inTurns(func() float64 { return s.b.alone(url, load).IOPS }, func() float64 { return s.b.alone(s.direct, direct).IOPS })
+	return s.b.besideDirect(url, load, s.direct, direct)
+}
+
+// besideDirect measures one URL under a load, and another under one of its own.
+func (b *bed) besideDirect(url, load, other, otherLoad string) figure {
+	return b.inTurns(func() float64 { return b.alone(url, load).IOPS }, func() float64 { return b.alone(other, otherLoad).IOPS })
 }
 
 // alone drives one target for a turn.

@@ -58,15 +58,15 @@ func (b *bar) judge(v float64) string {
 	return "MISSED"
 }
 
-// TestBench measures beside tgtd, and beside an array reached directly, in turns, and prints one table. It fails only where something can't be measured: a bar that is missed is
+// TestBench measures beside tgtd and nfs-ganesha, and beside an array reached directly, in turns, and prints one table. It fails only where something can't be measured: a bar that is missed is
 // shown.
 func TestBench(t *testing.T) {
 	if os.Getenv("FOREBAY_BENCH") == "" {
 		t.Skip("performance is measured by `make bench`")
 	}
-	need(t, "tgtd", "tgtadm", "iscsi-perf", "qemu-img")
+	need(t, "tgtd", "tgtadm", "iscsi-perf", "qemu-img", "ganesha.nfsd")
 	b := newBed(t)
-	rows := slices.Concat(benchRows, sanRows)
+	rows := slices.Concat(benchRows, sanRows, nfsRows)
 	var table bytes.Buffer
 	fmt.Fprint(&table, environment())
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -110,7 +110,7 @@ func environment() string {
 		line, _, _ := strings.Cut(string(text), "\n")
 		memory = strings.Join(strings.Fields(line)[1:], " ")
 	}
-	return fmt.Sprintf("Machine: %d cores, %s of memory, Linux %s. %s; forebay %s; tgtd %s; libiscsi %s; %s.\nIOPS, ratios and CPU are medians of %d turns of each.\n\n",
+	return fmt.Sprintf("Machine: %d cores, %s of memory, Linux %s. %s; forebay %s; tgtd %s; libiscsi %s; nfs-ganesha %s; %s.\nIOPS, ratios and CPU are medians of %d turns of each.\n\n",
 		runtime.NumCPU(), memory, first("uname", "-r"), runtime.Version(), first("git", "describe", "--always", "--dirty"),
-		first("tgtd", "-V"), first("dpkg-query", "-W", "-f=${Version}", "libiscsi-bin"), first("qemu-img", "--version"), benchRounds)
+		first("tgtd", "-V"), first("dpkg-query", "-W", "-f=${Version}", "libiscsi-bin"), first("dpkg-query", "-W", "-f=${Version}", "nfs-ganesha"), first("qemu-img", "--version"), benchRounds)
 }

@@ -79,7 +79,7 @@ func TestWritesAskForTheDurabilityThatIsWanted(t *testing.T) {
 		for _, verify := range []bool{false, true} {
 			f := newFiler(t, testSize)
 			var wrong, writes atomic.Int32
-			f.intercept = func(_ nfs.Procedure, a, _ nfs.Message) bool {
+			f.intercept(func(_ nfs.Procedure, a, _ nfs.Message) bool {
 				if w, ok := a.(*nfs.WriteArgs); ok {
 					writes.Add(1)
 					if w.Stable != how {
@@ -87,7 +87,7 @@ func TestWritesAskForTheDurabilityThatIsWanted(t *testing.T) {
 					}
 				}
 				return true
-			}
+			})
 			o := fileOptions(f)
 			o.Stable, o.Verify = how, verify
 			if _, err := Run(t.Context(), o); err != nil || wrong.Load() > 0 || writes.Load() == 0 {
@@ -105,6 +105,8 @@ func TestCallsAreMadeAsTheUserInTheURL(t *testing.T) {
 		if _, err := Run(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		for _, c := range f.callers {
 			if c.UID != want[0] || c.GID != want[1] {
 				t.Fatalf("called as %d and %d, not %v", c.UID, c.GID, want)
@@ -142,35 +144,40 @@ func TestAFileIsMadeAsTheWorkingSetNeedsIt(t *testing.T) {
 
 func TestErrorsOfAFileAreOneClearLine(t *testing.T) {
 	f := newFiler(t, testSize)
-	f.links = map[string]nfs.FileType{"/export/link": nfs.SymbolicLink, "/export/folder": nfs.Directory}
+	f.change(func([]byte) {
+		f.links = map[string]nfs.FileType{"/export/link": nfs.SymbolicLink, "/export/folder": nfs.Directory}
+	})
 	none := newFiler(t, 0)
 	base, args := "nfs://127.0.0.1:"+f.port, "?mount-port="+f.port
 	failing := newFiler(t, testSize)
-	failing.intercept = func(p nfs.Procedure, _, r nfs.Message) bool {
+	failing.intercept(func(p nfs.Procedure, _, r nfs.Message) bool {
 		if p == nfs.ProcRead {
 			*nfs.StatusOf(r) = nfs.ErrIO
 		}
 		return p != nfs.ProcRead
-	}
+	})
 	for want, change := range map[string]func(o *Options){
-		"want iscsi:// or nfs://":      func(o *Options) { o.Target.URL = "http://127.0.0.1/a" },
-		"connect: connection refused":  func(o *Options) { o.Target.URL = "nfs://127.0.0.1:1/export/a" + args },
-		"MNT /export/vms: dial":        func(o *Options) { o.Target.URL = base + "/export/vms/disk.img?mount-port=1" },
-		"in no export that can be":     func(o *Options) { o.Target.URL = base + "/elsewhere/disk.img" + args },
-		"there is no such file":        func(o *Options) { o.Target.URL = none.url() },
-		"LOOKUP: NFS3ERR_NOENT":        func(o *Options) { o.Target.URL = base + "/export/none/disk.img" + args },
-		"symbolic link":                func(o *Options) { o.Target.URL = base + "/export/link/disk.img" + args },
-		"no regular file":              func(o *Options) { o.Target.URL = base + "/export/folder" + args },
-		"1536 at 0 does not fit; crea": func(o *Options) { o.Target.URL, o.WorkingSet = none.url(), 1536; none.content = make([]byte, 1024) },
-		"at 0: NFS3ERR_IO":             func(o *Options) { o.Target.URL, o.Read, o.WorkingSet = failing.url(), 100, 4096 },
-		"create needs a working-set":   func(o *Options) { o.Create = true },
-		"digests go with iSCSI":        func(o *Options) { o.Digests = true },
-		"stable goes with NFS":         func(o *Options) { o.Target.URL, o.Stable = "iscsi://127.0.0.1:1/iqn.a/0", nfs.FileSync },
-		"create goes with NFS":         func(o *Options) { o.Target.URL, o.Create, o.WorkingSet = "iscsi://127.0.0.1:1/iqn.a/0", true, 512 },
+		"want iscsi:// or nfs://":     func(o *Options) { o.Target.URL = "http://127.0.0.1/a" },
+		"connect: connection refused": func(o *Options) { o.Target.URL = "nfs://127.0.0.1:1/export/a" + args },
+		"MNT /export/vms: dial":       func(o *Options) { o.Target.URL = base + "/export/vms/disk.img?mount-port=1" },
+		"in no export that can be":    func(o *Options) { o.Target.URL = base + "/elsewhere/disk.img" + args },
+		"there is no such file":       func(o *Options) { o.Target.URL = none.url() },
+		"LOOKUP: NFS3ERR_NOENT":       func(o *Options) { o.Target.URL = base + "/export/none/disk.img" + args },
+		"symbolic link":               func(o *Options) { o.Target.URL = base + "/export/link/disk.img" + args },
+		"no regular file":             func(o *Options) { o.Target.URL = base + "/export/folder" + args },
+		"1536 at 0 does not fit; crea": func(o *Options) {
+			o.Target.URL, o.WorkingSet = none.url(), 1536
+			none.change(func([]byte) { none.content = make([]byte, 1024) })
+		},
+		"at 0: NFS3ERR_IO":           func(o *Options) { o.Target.URL, o.Read, o.WorkingSet = failing.url(), 100, 4096 },
+		"create needs a working-set": func(o *Options) { o.Create = true },
+		"digests go with iSCSI":      func(o *Options) { o.Digests = true },
+		"stable goes with NFS":       func(o *Options) { o.Target.URL, o.Stable = "iscsi://127.0.0.1:1/iqn.a/0", nfs.FileSync },
+		"create goes with NFS":       func(o *Options) { o.Target.URL, o.Create, o.WorkingSet = "iscsi://127.0.0.1:1/iqn.a/0", true, 512 },
 	} {
 		t.Run(want, func(t *testing.T) {
 			o := fileOptions(f)
-			none.content = nil
+			none.change(func([]byte) { none.content = nil })
 			change(&o)
 			_, err := Run(t.Context(), o)
 			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
@@ -247,12 +254,12 @@ func TestVerifyFindsWhatAFilerDoesWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFiler(t, testSize)
 			var writes atomic.Int32
-			f.intercept = func(p nfs.Procedure, a, r nfs.Message) bool {
+			f.intercept(func(p nfs.Procedure, a, r nfs.Message) bool {
 				if p == nfs.ProcWrite {
 					writes.Add(1)
 				}
 				return writes.Load() < after || !lie(f, a, r)
-			}
+			})
 			o := fileOptions(f)
 			o.Verify, o.Shared, o.Sessions, o.Duration = true, true, 2, 2*time.Second // it ends when enough is wrong
 			expectWrong(t, o, "expected ")
@@ -265,7 +272,7 @@ func TestVerifyFindsOneReadOfWhatWasOverwritten(t *testing.T) {
 	f := newFiler(t, testSize)
 	previous, written := make([]byte, testSize), make([]int, testSize/sectorSize)
 	var lied bool
-	f.intercept = func(_ nfs.Procedure, a, r nfs.Message) bool {
+	f.intercept(func(_ nfs.Procedure, a, r nfs.Message) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		switch a := a.(type) {
@@ -283,7 +290,7 @@ func TestVerifyFindsOneReadOfWhatWasOverwritten(t *testing.T) {
 			}
 		}
 		return true
-	}
+	})
 	o := fileOptions(f)
 	o.Verify, o.Depth = true, 1
 	expectWrong(t, o, "expected ")

@@ -16,12 +16,12 @@ func TestLostConnectionsToAFilerAreSurvivedWhenAsked(t *testing.T) {
 	for _, verify := range []bool{false, true} {
 		f := newFiler(t, testSize)
 		var calls atomic.Int32
-		f.intercept = func(p nfs.Procedure, _, _ nfs.Message) bool {
-			if n := calls.Add(1); (p == nfs.ProcRead || p == nfs.ProcWrite) && n%200 == 0 {
+		f.intercept(func(p nfs.Procedure, _, _ nfs.Message) bool {
+			if n := calls.Add(1); (p == nfs.ProcRead || p == nfs.ProcWrite) && n%40 == 0 {
 				f.cut()
 			}
 			return true
-		}
+		})
 		o := fileOptions(f)
 		o.Verify, o.Shared, o.Reconnect, o.Sessions, o.Duration = verify, verify, true, 2, 400*time.Millisecond
 		if r, err := Run(t.Context(), o); err != nil || r.Reconnects == 0 {
@@ -38,12 +38,12 @@ func TestLostConnectionsToAFilerEndARunThatDoesNotReconnect(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFiler(t, testSize)
-			f.intercept = func(p nfs.Procedure, _, _ nfs.Message) bool {
+			f.intercept(func(p nfs.Procedure, _, _ nfs.Message) bool {
 				if p == nfs.ProcRead || p == nfs.ProcWrite {
 					f.cut()
 				}
 				return true
-			}
+			})
 			o := fileOptions(f)
 			o.Duration = time.Minute
 			change(&o)
@@ -59,13 +59,13 @@ func TestAFilerThatAsksForPatienceGetsIt(t *testing.T) {
 	for _, verify := range []bool{false, true} {
 		f := newFiler(t, 64<<10)
 		var calls atomic.Int32
-		f.intercept = func(p nfs.Procedure, _, r nfs.Message) bool {
+		f.intercept(func(p nfs.Procedure, _, r nfs.Message) bool {
 			later := calls.Add(1)%2 == 0
 			if later {
 				*nfs.StatusOf(r) = nfs.ErrJukebox
 			}
 			return !later
-		}
+		})
 		o := fileOptions(f)
 		o.Verify = verify
 		r, err := Run(t.Context(), o)
@@ -95,10 +95,10 @@ func inBubble(t *testing.T, o Options, test func(t *testing.T, f *filer, s *file
 
 func TestPatienceWithAFilerEnds(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, f *filer, s *fileSession) {
-		f.intercept = func(_ nfs.Procedure, _, r nfs.Message) bool {
+		f.intercept(func(_ nfs.Procedure, _, r nfs.Message) bool {
 			*nfs.StatusOf(r) = nfs.ErrJukebox
 			return false
-		}
+		})
 		begun := time.Now()
 		err := s.transfer(t.Context(), 0, make([]byte, 512), false)
 		if took := time.Since(begun); !errors.Is(err, nfs.ErrJukebox) || took < reconnectPatience || took > reconnectPatience+time.Second {
@@ -121,12 +121,12 @@ func TestAWriteThatMayHaveBeenSentTwiceHoldsItsPlace(t *testing.T) {
 			t.Errorf("a write takes %v", took)
 		}
 		var cut atomic.Bool
-		f.intercept = func(nfs.Procedure, nfs.Message, nfs.Message) bool {
+		f.intercept(func(nfs.Procedure, nfs.Message, nfs.Message) bool {
 			if cut.CompareAndSwap(false, true) {
 				f.cut()
 			}
 			return true
-		}
+		})
 		if took := write(); took < lateWrite {
 			t.Errorf("a write that was sent twice takes %v", took)
 		}
@@ -143,7 +143,7 @@ func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, f *filer, s *fileSession) {
 		answer := make(chan struct{})
 		defer close(answer)
-		f.intercept = func(nfs.Procedure, nfs.Message, nfs.Message) bool { <-answer; return true }
+		f.intercept(func(nfs.Procedure, nfs.Message, nfs.Message) bool { <-answer; return true })
 		begun := time.Now()
 		err := s.transfer(t.Context(), 0, make([]byte, 512), true)
 		if took := time.Since(begun); !errors.Is(err, rpc.ErrOutcomeUnknown) || took > 32*time.Second {
@@ -155,8 +155,8 @@ func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 func TestAnotherWriteVerifierIsTold(t *testing.T) {
 	f := newFiler(t, testSize)
 	var writes atomic.Int32
-	f.intercept = func(p nfs.Procedure, a, r nfs.Message) bool {
-		if p != nfs.ProcWrite || writes.Add(1) != 100 {
+	f.intercept(func(p nfs.Procedure, a, r nfs.Message) bool {
+		if p != nfs.ProcWrite || writes.Add(1) != 10 {
 			return true
 		}
 		f.change(func(p []byte) { // it restarts, and what was not committed is lost
@@ -164,7 +164,7 @@ func TestAnotherWriteVerifierIsTold(t *testing.T) {
 			clear(p)
 		})
 		return true
-	}
+	})
 	o := fileOptions(f)
 	o.Verify = true
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrWrongData) || !strings.Contains(err.Error(), "verifier changed 1 times") {

@@ -24,12 +24,10 @@ type filer struct {
 	server *rpc.Server
 	port   string
 
-	// intercept, if set, is asked before a call is executed; false: it has filled in the result, or cut the call's connection.
-	intercept func(p nfs.Procedure, a, r nfs.Message) bool
-
 	quick atomic.Bool // READ and WRITE are answered at once: there is nothing to intercept, and reads beside writes are torn
 
 	mu      sync.Mutex
+	hook    func(p nfs.Procedure, a, r nfs.Message) bool
 	content []byte // nil: there is no file
 	calls   map[nfs.Procedure]int
 	conns   map[net.Conn]struct{}
@@ -111,6 +109,13 @@ func (f *filer) cut() {
 	}
 }
 
+// intercept has a function asked before calls are executed; false: it has filled in the result.
+func (f *filer) intercept(hook func(p nfs.Procedure, a, r nfs.Message) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hook = hook
+}
+
 // change gives f the content to look at or to spoil.
 func (f *filer) change(do func(content []byte)) {
 	f.mu.Lock()
@@ -149,8 +154,9 @@ func (f *filer) Serve(_ context.Context, c *rpc.Call) {
 	cred := c.Cred
 	cred.Machine = nil
 	f.callers = append(f.callers, cred)
+	hook := f.hook
 	f.mu.Unlock()
-	if f.intercept == nil || f.intercept(p, a, r) {
+	if hook == nil || hook(p, a, r) {
 		f.execute(a, r)
 	}
 	r.Encode(&c.Results)

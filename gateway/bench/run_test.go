@@ -79,11 +79,13 @@ func TestVerifyFindsNothingWhereNothingIsWrong(t *testing.T) {
 
 // The lies begin after some truths.
 func TestVerifyFindsWhatATargetDoesWrong(t *testing.T) {
-	const after = 60
+	const after = 20
 	for name, lie := range map[string]func(c *initiatortest.Conn, h iscsi.Header, data []byte){
 		"a write that is acknowledged and forgotten": func(c *initiatortest.Conn, h iscsi.Header, _ []byte) { c.Status(h, 0, nil) },
 		"a write that lands one sector too far": func(c *initiatortest.Conn, h iscsi.Header, data []byte) {
-			h.CDB()[9]++
+			if cdb := h.CDB(); be.Uint64(cdb[2:])+uint64(be.Uint32(cdb[10:])) < testSize/512 {
+				cdb[9]++
+			}
 			c.Handle(h, data)
 		},
 	} {
@@ -98,7 +100,7 @@ func TestVerifyFindsWhatATargetDoesWrong(t *testing.T) {
 				return true
 			}
 			o := options(x)
-			o.Verify, o.Shared, o.Sessions = true, true, 2
+			o.Verify, o.Shared, o.Sessions, o.Duration = true, true, 2, 2*time.Second // it ends when enough is wrong
 			expectWrong(t, o, "expected ")
 		})
 	}
@@ -115,10 +117,10 @@ func expectWrong(t *testing.T, o Options, sample string) {
 func TestVerifyFindsDamageOnTheMedium(t *testing.T) {
 	x := initiatortest.New(t, testSize)
 	o := options(x)
-	o.Verify, o.Read, o.Duration = true, 100, 50*time.Millisecond // nothing is overwritten
+	o.Verify, o.Read, o.Duration = true, 100, 200*time.Millisecond // nothing is overwritten
 	var reads atomic.Int32
 	x.Intercept = func(_ *initiatortest.Conn, h iscsi.Header, _ []byte) bool {
-		if h.Opcode() == iscsi.OpSCSICommand && h.CDB()[0] == 0x88 && reads.Add(1) == 20 {
+		if h.Opcode() == iscsi.OpSCSICommand && h.CDB()[0] == 0x88 && reads.Add(1) == 3 {
 			x.Change(func(p []byte) { copy(p[512*100:512*101], p[512*200:]) })
 		}
 		return false
@@ -131,7 +133,7 @@ func TestLostConnectionsAreSurvivedWhenAsked(t *testing.T) {
 		x := initiatortest.New(t, testSize)
 		var commands atomic.Int32
 		x.Intercept = func(c *initiatortest.Conn, h iscsi.Header, _ []byte) bool {
-			if h.Opcode() == iscsi.OpSCSICommand && commands.Add(1)%200 == 0 {
+			if h.Opcode() == iscsi.OpSCSICommand && commands.Add(1)%40 == 0 {
 				x.Drop()
 				return true
 			}

@@ -27,7 +27,7 @@ func TestLiesAmongManyAtATimeAreFound(t *testing.T) {
 				r.Attr.Size = 4096
 			}
 		})},
-		{"a name listed twice while others come and go", "listed 2 times", twiceInARace},
+		{"a name listed twice while others come and go", "listing during races", twiceInARace},
 	} {
 		t.Run(lie.name, func(t *testing.T) {
 			l := newLiar(nil)

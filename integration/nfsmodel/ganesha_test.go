@@ -3,10 +3,12 @@ package nfsmodel
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -20,12 +22,13 @@ type ganesha struct {
 	home            string
 	export          string
 	nfsPort, mtPort int
+	starts          int
 	running         *exec.Cmd
 	exited          chan struct{}
 }
 
 const ganeshaConf = `
-NFS_CORE_PARAM { Protocols = 3; NFS_Port = %d; MNT_Port = %d; Enable_NLM = false; Enable_RQUOTA = false; Bind_addr = 127.0.0.1; }
+NFS_CORE_PARAM { Protocols = 3; NFS_Port = %d; MNT_Port = %d; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; Bind_addr = 127.0.0.1; }
 MDCACHE { Dir_Chunk = 0; }
 EXPORT_DEFAULTS { Attr_Expiration_Time = 0; }
 EXPORT { Export_Id = 1; Path = %q; Pseudo = /exp; Access_Type = RW; Squash = none; SecType = sys; Protocols = 3; Transports = TCP;
@@ -33,11 +36,22 @@ EXPORT { Export_Id = 1; Path = %q; Pseudo = /exp; Access_Type = RW; Squash = non
 LOG { Default_Log_Level = WARN; }
 `
 
+// ganeshaScript runs ganesha with a port mapper of its own, without which it doesn't start: that one is reached by its socket in a /run of
+// their own, and its port is in a network of its own, so that neither meets what else runs on the machine. All end with the first process.
+const ganeshaScript = `
+mount -t tmpfs none /run
+unshare --net rpcbind -f &
+until [ -S /run/rpcbind.sock ]; do sleep 0.02; done
+ganesha.nfsd -F -L "$1" -f "$2" -p "$3" -E "$4"
+`
+
 // startGanesha runs one over a folder in memory until the test ends.
 func startGanesha(t testing.TB) *ganesha {
 	t.Helper()
-	if _, err := exec.LookPath("ganesha.nfsd"); err != nil {
-		t.Skip("nfs-ganesha is not installed")
+	for _, p := range []string{"ganesha.nfsd", "rpcbind", "unshare"} {
+		if _, err := exec.LookPath(p); err != nil || os.Getuid() != 0 {
+			t.Skipf("no root, or no %s, to run nfs-ganesha with", p)
+		}
 	}
 	home, err := os.MkdirTemp("/dev/shm", "nfsmodel-")
 	if err != nil {
@@ -69,8 +83,11 @@ func freePort(t testing.TB) int {
 
 func (g *ganesha) start() {
 	g.t.Helper()
+	g.starts++ // its write verifier, which else is a time in seconds
 	log := filepath.Join(g.home, "log")
-	g.running = exec.Command("ganesha.nfsd", "-F", "-L", log, "-f", filepath.Join(g.home, "conf"), "-p", filepath.Join(g.home, "pid"))
+	g.running = exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", ganeshaScript, "sh",
+		log, filepath.Join(g.home, "conf"), filepath.Join(g.home, "pid"), strconv.Itoa(g.starts))
+	g.running.Stdout = io.Discard // what keeps Wait waiting for all of them
 	g.running.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := g.running.Start(); err != nil {
 		g.t.Fatal(err)
@@ -80,11 +97,14 @@ func (g *ganesha) start() {
 		_ = g.running.Wait()
 		close(g.exited)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	o := g.options(0)
 	for {
-		if _, err := mounted(ctx, &o); err == nil {
+		attempt, cancel := context.WithTimeout(ctx, time.Second)
+		_, err := mounted(attempt, &o)
+		cancel()
+		if err == nil {
 			return
 		}
 		select {
@@ -106,4 +126,28 @@ func (g *ganesha) kill() {
 func (g *ganesha) options(seed uint64) Options {
 	return Options{Address: fmt.Sprintf("127.0.0.1:%d", g.nfsPort), MountAddress: fmt.Sprintf("127.0.0.1:%d", g.mtPort), Export: g.export, Seed: seed, Tails: true, SmallestCount: 1024, LooseListings: true, RemovedStaysOpen: true, RefusedCreateEmpties: true, SlashesResolved: true,
 		Callers: []nfs.Caller{{}, {UID: 1001, GID: 1001, GIDs: []uint32{2001}}, {}}}
+}
+
+// restarts kills ganesha again and again, and starts it anew, until stop is called, which says how often.
+func (g *ganesha) restarts() (stop func() int) {
+	count := 0
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(100 * time.Millisecond):
+				g.kill()
+				g.start()
+				count++
+			}
+		}
+	}()
+	return func() int {
+		close(end)
+		<-ended
+		return count
+	}
 }

@@ -1,6 +1,8 @@
 package nfsmodel
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"testing"
 )
@@ -57,5 +59,25 @@ func TestATrueServerPasses(t *testing.T) {
 		if err := Run(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestGaneshaMayBeKilled(t *testing.T) {
+	g := startGanesha(t)
+	o := g.options(*firstSeed)
+	o.Logf = t.Logf
+	c := open(t, o)
+	stop := g.restarts()
+	var err error
+	for _, run := range []func(context.Context, int) error{c.Run, c.Run, c.RunConcurrent, c.RunConcurrent, c.Run} {
+		if err == nil {
+			err = run(t.Context(), *operations)
+		}
+	}
+	if killed := stop(); err != nil || killed < 3 {
+		t.Fatalf("%v; killed %d times", err, killed)
+	}
+	if err := errors.Join(c.Commit(t.Context()), c.Compare(g.export)); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,5 +152,30 @@ func TestAnExportThatWantsMoreThanAuthSysIsRefused(t *testing.T) {
 	_, err = Open(t.Context(), Options{Server: "127.0.0.1", Export: "/exp", Port: 1, MountPort: l.Addr().(*net.TCPAddr).Port})
 	if err == nil || !strings.Contains(err.Error(), "AUTH_SYS") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestAFilerIsCalledFromAReservedPort(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("reserved ports are root's")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 3 {
+		ours, err := dialReserved(t.Context(), "tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ours.Close()
+		if port := ours.LocalAddr().(*net.TCPAddr).Port; port < firstReserved || port > lastReserved {
+			t.Errorf("port %d", port)
+		}
+	}
+	l.Close()
+	if _, err := dialReserved(t.Context(), "tcp", l.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("nobody there: %v", err)
 	}
 }

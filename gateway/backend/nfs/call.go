@@ -17,8 +17,8 @@ type request struct {
 	args      interface{ Encode(*xdr.Encoder) }
 	data      []byte // behind the arguments
 	result    wire.Message
-	into      []byte // where a READ's data goes
-	fate      rpc.Fate
+	into      []byte   // where a READ's data goes
+	fate      rpc.Fate // of what changes something
 }
 
 // call makes a call as soon as the filer is there to be asked. An error is as FileSystem's. What its fate says is the caller's to see to.
@@ -71,7 +71,10 @@ func changes(p wire.Procedure) bool { return !p.Idempotent() || p == wire.ProcWr
 // servers know calls that they have executed by it for a while. What a second execution of those that aren't idempotent answers is put
 // right by reconcile.
 func (f *Filer) exchange(ctx context.Context, c *channel, r *request) error {
-	out := rpc.Request{Procedure: uint32(r.procedure), Cred: f.credentials(r.caller), Args: r.args, Idempotent: true, Fate: &r.fate}
+	out := rpc.Request{Procedure: uint32(r.procedure), Cred: f.credentials(r.caller), Args: r.args, Idempotent: true}
+	if changes(r.procedure) {
+		out.Fate = &r.fate
+	}
 	if len(r.data) > 0 {
 		out.Data = [][]byte{r.data}
 	}

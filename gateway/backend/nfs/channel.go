@@ -1,9 +1,7 @@
 package nfs
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -14,8 +12,7 @@ import (
 // channel is one connection to the filer, which is made again when it is lost.
 type channel struct {
 	*rpc.Client
-	busy    atomic.Int32          // calls under way
-	trouble atomic.Pointer[error] // why there is no connection; nil: there is one, or none was wanted yet
+	busy atomic.Int32 // calls under way
 }
 
 const (
@@ -30,25 +27,8 @@ func (f *Filer) connect(port int) {
 		c.Client = rpc.NewClient(rpc.ClientOptions{
 			Address: f.opts.address(port), Program: wire.Program, Version: wire.Version, Record: maxTransfer + 64<<10, Buffers: &f.buffers,
 			CallTimeout: f.opts.CallTimeout, DialTimeout: f.opts.Patience, RedialDelay: maxRedial, PingInterval: f.opts.Patience / 2,
-			IdleTimeout: idleTimeout, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-				nc, err := f.opts.dial(ctx, network, address)
-				c.note(err)
-				return nc, err
-			},
-			Greeting: f.greeting(), Greeted: func(r *rpc.Reply) error {
-				err := f.greeted(r)
-				c.note(err)
-				return err
-			}})
+			IdleTimeout: idleTimeout, Dial: f.opts.dial, Greeting: f.greeting(), Greeted: f.greeted})
 		f.channels = append(f.channels, c)
-	}
-}
-
-func (c *channel) note(err error) {
-	if err == nil {
-		c.trouble.Store(nil)
-	} else {
-		c.trouble.Store(&err)
 	}
 }
 
@@ -74,8 +54,8 @@ func (f *Filer) abandon() {
 // silence is why nothing has come for so long.
 func (f *Filer) silence() error {
 	for _, c := range f.channels {
-		if err := c.trouble.Load(); err != nil {
-			return fmt.Errorf("%w for %v: %w", errSilent, f.opts.Patience, *err)
+		if err := c.Stats().Failure; err != nil {
+			return fmt.Errorf("%w for %v: %w", errSilent, f.opts.Patience, err)
 		}
 	}
 	return fmt.Errorf("%w for %v", errSilent, f.opts.Patience)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"forebay/cachecore"
 	wire "forebay/protocols/nfs"
 )
 
@@ -114,6 +115,9 @@ func (h *health) sound() {
 	ctx, cancel := context.WithTimeout(h.filer.life, h.patience)
 	defer cancel()
 	err := h.filer.sound(ctx)
+	if errors.Is(err, cachecore.ErrIdentity) {
+		h.goAway(err)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mu.sounding = false
@@ -122,7 +126,7 @@ func (h *health) sound() {
 	}
 }
 
-// goAway ends all calls, the connections on which nothing has come, and begins to heal.
+// goAway ends all calls and begins to heal, which ends the connections on which nothing has come.
 func (h *health) goAway(reason error) {
 	h.filer.audience.tell(func() (Event, bool) {
 		h.mu.Lock()

@@ -29,7 +29,7 @@ type Options struct {
 	Patience    time.Duration // how long calls wait for a sign of life; 5 s
 	Drain       time.Duration // how long a change may be on its way over a connection that is gone (PROTOCOL D2); 5 s
 
-	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer
+	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: TCP, from a port that only root has, if we are root
 }
 
 // Event tells of a filer's coming and going.
@@ -66,7 +66,7 @@ func (o Options) withDefaults() Options {
 		o.Watch = func(Event) {}
 	}
 	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
+		o.Dial = dialReserved
 	}
 	return o
 }

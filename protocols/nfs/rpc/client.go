@@ -163,6 +163,7 @@ type ClientStats struct {
 	Connects    uint64
 	Reissued    uint64 // calls that were sent again on another connection
 	Unknown     uint64 // replies to no call that waits
+	Failure     error  // of the last attempt to connect, or of the last connection; nil: none since the last success
 }
 
 // Stats returns the counts.
@@ -171,5 +172,6 @@ func (c *Client) Stats() ClientStats {
 	defer c.mu.Unlock()
 	stats := c.mu.stats
 	stats.Outstanding = len(c.mu.calls)
+	stats.Failure = c.mu.failure
 	return stats
 }
