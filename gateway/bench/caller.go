@@ -16,17 +16,15 @@ import (
 // moment is how long a server that asks for patience gets before it is asked again (NFS3ERR_JUKEBOX).
 const moment = 50 * time.Millisecond
 
-var errLost = errors.New("connection lost")
-
 // caller makes calls of one program and waits for their replies. Its rpc.Client connects when the first call is made; a server that can't
-// be reached then is reported at once, and so is, unless the caller is patient, a connection that is lost later.
+// be reached then is reported at once. A call that is lost with a later connection is made again if the caller is patient.
 type caller struct {
 	client   *rpc.Client
 	cred     rpc.Credentials
 	patient  bool
 	connect  func(ctx context.Context, network, address string) (net.Conn, error)
 	connects atomic.Int64
-	gone     atomic.Pointer[error] // why there will be no connection any more
+	gone     atomic.Pointer[error] // why there is no connection, and will be none
 }
 
 func newCaller(o Options, address string, program, version uint32, cred rpc.Credentials, patient bool) *caller {
@@ -35,6 +33,7 @@ func newCaller(o Options, address string, program, version uint32, cred rpc.Cred
 	if patient {
 		timeout += reconnectPatience
 	}
+	// Idle connections stay, so that a new one is one that was lost.
 	c.client = rpc.NewClient(rpc.ClientOptions{Address: address, Program: program, Version: version, Outstanding: max(o.Depth, 32),
 		CallTimeout: timeout, IdleTimeout: 24 * time.Hour, Dial: c.dial})
 	return c
@@ -42,24 +41,14 @@ func newCaller(o Options, address string, program, version uint32, cred rpc.Cred
 
 // dial opens a connection. It runs on a goroutine that Close waits for.
 func (c *caller) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	known := c.connects.Load() > 0
-	if known && !c.patient {
-		return nil, c.giveUp(errLost)
-	}
 	nc, err := c.connect(ctx, network, address)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.connects.Add(1)
-	} else if !known {
-		err = c.giveUp(err)
-	}
-	return nc, err
-}
-
-func (c *caller) giveUp(err error) error {
-	if c.gone.CompareAndSwap(nil, &err) {
+	case c.connects.Load() == 0 && c.gone.CompareAndSwap(nil, &err):
 		go c.client.Close()
 	}
-	return err
+	return nc, err
 }
 
 // reconnects counts the connections after the first one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,22 +48,44 @@ func TestAComparisonMayMixProtocols(t *testing.T) {
 	}
 }
 
-// Each block that is written has to be where it belongs: a load writes the same data again and again, so that blocks are all of one
-// slot's.
+// A load writes the same data again and again: a slot's.
 func TestALoadTransfersWhatItSays(t *testing.T) {
+	const block = filerMax + 1024 // two calls
+	o := Options{Depth: 1, Seed: 7, BlockSize: block, Offset: 512, WorkingSet: 4 * block, Duration: 100 * time.Millisecond}
 	f := newFiler(t, testSize)
-	o := fileOptions(f)
-	o.Random, o.Read, o.Depth, o.Seed, o.BlockSize, o.Offset, o.WorkingSet = false, 0, 1, 7, filerMax+1024, 512, 4*(filerMax+1024)
+	o.Target.URL = f.url()
 	if _, err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
+	data := make([]byte, block)
+	fillRandom(data, newPattern(o, 4, 0, nil).rng)
 	f.change(func(p []byte) {
-		first := p[512:][:o.BlockSize]
-		blocks := p[512:][:o.WorkingSet]
-		if !bytes.Equal(blocks, bytes.Repeat(first, 4)) || bytes.Equal(first, make([]byte, o.BlockSize)) || !bytes.Equal(p[:512], make([]byte, 512)) || p[512+len(blocks)] != 0 {
+		if !bytes.Equal(p[512:][:4*block], bytes.Repeat(data, 4)) || !bytes.Equal(p[:512], make([]byte, 512)) || p[512+4*block] != 0 {
 			t.Error("the working set has not been written as it should")
 		}
 	})
+	var mu sync.Mutex
+	var got []nfs.ReadArgs
+	f.intercept(func(_ nfs.Procedure, a, _ nfs.Message) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r, ok := a.(*nfs.ReadArgs); ok {
+			got = append(got, nfs.ReadArgs{Offset: r.Offset, Count: r.Count})
+		}
+		return true
+	})
+	o.Read = 100
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for i, r := range got {
+		at := uint64(512 + i/2%4*block)
+		if i%2 == 0 && (r.Offset != at || r.Count != filerMax) || i%2 == 1 && (r.Offset != at+filerMax || r.Count != 1024) {
+			t.Fatalf("read %d is of %d bytes at %d", i, r.Count, r.Offset)
+		}
+	}
 }
 
 func TestReadsLeaveTheFileAlone(t *testing.T) {

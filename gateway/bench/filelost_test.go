@@ -107,6 +107,16 @@ func TestPatienceWithAFilerEnds(t *testing.T) {
 	})
 }
 
+func TestPatienceOfALoadEnds(t *testing.T) {
+	d := &driver{base: time.Now().Add(-reconnectPatience), failed: make(chan error, 1)}
+	d.busy.Add(1)
+	(&slot{w: &worker{d: d}}).failed(&passingError{error: nfs.ErrJukebox, later: true})
+	d.busy.Wait()
+	if err := <-d.failed; !errors.Is(err, nfs.ErrJukebox) {
+		t.Error(err)
+	}
+}
+
 // What a server executes late it must not do to something newer.
 func TestAWriteThatMayHaveBeenSentTwiceHoldsItsPlace(t *testing.T) {
 	inBubble(t, Options{Reconnect: true}, func(t *testing.T, f *filer, s *fileSession) {

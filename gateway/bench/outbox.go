@@ -3,18 +3,13 @@ package bench
 import (
 	"net"
 	"slices"
-	"syscall"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"forebay/protocols/nfs/xdr"
 )
 
 const (
-	slabSize  = 64 << 10
-	copyMax   = 1 << 10 // data up to here is copied beside its head: cheaper than one more piece
-	maxIovecs = 1024    // IOV_MAX
+	slabSize = 64 << 10
+	copyMax  = 1 << 10 // data up to here is copied beside its head: cheaper than one more piece
 )
 
 // batch gathers calls. Heads and small data lie in a slab, large data where the command has it.
@@ -117,7 +112,7 @@ func (p *pipe) write() {
 			p.mu.news.Wait()
 		}
 		if p.mu.err != nil {
-			break
+			return
 		}
 		if !p.mu.handover {
 			p.take()
@@ -131,49 +126,4 @@ func (p *pipe) write() {
 		p.batch.reset()
 		p.mu.writing, p.mu.handover = false, false
 	}
-	p.batch.reset()
-	p.mu.writing = false
-	p.mu.news.Broadcast()
-}
-
-// flusher writes a batch without waiting.
-type flusher struct {
-	raw  syscall.RawConn // nil: the connection has none, and all is the writer's
-	iov  []unix.Iovec
-	n    int
-	call func(fd uintptr) bool
-}
-
-func newFlusher(conn net.Conn) *flusher {
-	f := &flusher{}
-	if c, ok := conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			f.raw = raw
-		}
-	}
-	f.call = f.writev
-	return f
-}
-
-// write writes what goes at once and returns how many bytes that were. Errors are left for the writer to find.
-func (f *flusher) write(pieces [][]byte) int {
-	if f.raw == nil {
-		return 0
-	}
-	f.iov = f.iov[:0]
-	for _, p := range pieces[:min(len(pieces), maxIovecs)] {
-		f.iov = append(f.iov, unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))})
-	}
-	f.n = 0
-	_ = f.raw.Write(f.call)
-	clear(f.iov)
-	return f.n
-}
-
-func (f *flusher) writev(fd uintptr) bool {
-	n, _, errno := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(unsafe.SliceData(f.iov))), uintptr(len(f.iov)))
-	if errno == 0 {
-		f.n = int(n)
-	}
-	return true // never wait
 }

@@ -20,7 +20,7 @@ var be = binary.BigEndian
 // left it sends what has gathered with one write. The writer sends what doesn't go at once (outbox.go), and what others submit.
 type pipe struct {
 	conn     net.Conn
-	patience time.Duration // a server that says nothing for so long, while commands wait, is given up
+	patience time.Duration // a server that says nothing for so long, or twice that, while commands wait, is given up
 	in       records
 	until    time.Time // the read deadline; the reader's
 	flusher  *flusher
@@ -37,7 +37,7 @@ type pipe struct {
 		writing  bool           // batch is somebody's
 		handover bool           // it is the writer's
 		err      error          // how the connection ended
-		news     sync.Cond      // for the writer, or for the reader at its end
+		news     sync.Cond      // for the writer
 	}
 }
 
@@ -91,15 +91,12 @@ func (p *pipe) read() {
 	}
 }
 
-// end lets nothing be submitted any more and returns the commands that wait, when nobody looks at their data any more.
+// end lets nothing be submitted any more and returns the commands that wait.
 func (p *pipe) end(err error) (lost []*fileCommand) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.err = err
-	p.mu.news.Broadcast()
-	for p.mu.writing {
-		p.mu.news.Wait()
-	}
+	p.mu.news.Signal()
 	for i, c := range p.mu.table {
 		if c != nil {
 			lost = append(lost, c)
@@ -131,9 +128,10 @@ func (p *pipe) serve() error {
 	}
 }
 
-// more reads what comes. Silence ends the connection, unless no command waits.
+// more reads what comes. Silence ends the connection when commands have waited for the whole of it: those that were submitted meanwhile
+// have a right to as much.
 func (p *pipe) more() error {
-	for {
+	for silent := 0; silent < 2; {
 		if err := p.extend(); err != nil {
 			return err
 		}
@@ -142,13 +140,17 @@ func (p *pipe) more() error {
 			return err
 		}
 		p.until = time.Time{}
-		p.mu.Lock()
-		waiting := p.mu.waiting
-		p.mu.Unlock()
-		if waiting > 0 {
-			return errSilent
+		if silent++; !p.waits() {
+			silent = 0
 		}
 	}
+	return errSilent
+}
+
+func (p *pipe) waits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mu.waiting > 0
 }
 
 // extend gives the next read patience, or up to a quarter less: setting a deadline for each would cost.

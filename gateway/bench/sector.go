@@ -10,7 +10,7 @@ import (
 //
 //	0   8  magic
 //	8   8  run: a number of this run of ours
-//	16  8  address: number of the sector on the LUN
+//	16  8  address: number of the sector on the LUN or in the file
 //	24  4  version: the how-manieth write of this sector
 //	28  4  writer: number of the slot
 //	32  4  CRC32C of the sector with zeros here

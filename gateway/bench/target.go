@@ -49,12 +49,12 @@ type session interface {
 	transfer(ctx context.Context, offset int64, data []byte, write bool) error
 	// flush makes what was written durable.
 	flush(ctx context.Context) error
-	// command returns a command with its data, of which one after the other will be read or written.
+	// command returns a command with what it will write, and may read into.
 	command(data []byte, done func(error)) command
 }
 
-// command is submitted again and again: the load's way, which allocates nothing and needs no goroutine. It belongs to whoever it is not
-// submitted by.
+// command is submitted again and again: the load's way, which allocates nothing and needs no goroutine. It is one goroutine's at a time,
+// from submit until done the session's.
 type command interface {
 	// submit transfers the data. done is called once, with a *passingError or *lostError if it was that; it must not block.
 	submit(offset int64, write bool)

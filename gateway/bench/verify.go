@@ -22,7 +22,7 @@ type verifier struct {
 	t       *target
 	run     uint64
 	sectors int // of the working set
-	base    int // the first one's number on the LUN
+	base    int // the first one's number on the device
 	checker *Checker
 	ended   atomic.Bool // slots stop
 
