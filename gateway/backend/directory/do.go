@@ -20,6 +20,9 @@ func (d *Directory) Do(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%v on %s: %w: %w", p, d.path, nfs.ErrAway, err)
 	}
+	if p == nfs.ProcNull || p >= nfs.Procedures {
+		return fmt.Errorf("%v is no procedure of a file system", p)
+	}
 	err := d.execute(c, p, a, r)
 	*nfs.StatusOf(r) = statusOf(err)
 	return nil

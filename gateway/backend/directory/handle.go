@@ -72,7 +72,7 @@ func (d *Directory) openHandle(h nfs.Handle, flags int) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.OpenByHandleAt(d.rootFD, unix.NewFileHandle(k.kind, k.bytes), flags|unix.O_CLOEXEC|unix.O_NOFOLLOW)
+	fd, err := d.openKernelHandle(k, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW)
 	if errors.Is(err, unix.EINVAL) {
 		return nil, nfs.ErrBadHandle
 	}
@@ -90,13 +90,25 @@ func (d *Directory) openHandle(h nfs.Handle, flags int) (*object, error) {
 	return o, nil
 }
 
+// openKernelHandle tries again while the kernel says ENOMEM, as ext4 does while another file is being made with the number of one that is
+// gone: a moment later the handle is stale.
+func (d *Directory) openKernelHandle(k kernelHandle, flags int) (fd int, err error) {
+	for range 100 {
+		fd, err = unix.OpenByHandleAt(d.rootFD, unix.NewFileHandle(k.kind, k.bytes), flags)
+		if !errors.Is(err, unix.ENOMEM) {
+			break
+		}
+	}
+	return fd, err
+}
+
 // tryHandles finds out whether the process can open the root by its handle.
 func (d *Directory) tryHandles() (kernelHandle, error) {
 	k, err := kernelHandleOf(d.rootFD)
 	if err != nil {
 		return k, fmt.Errorf("%s is on a file system without handles, which can't be exported: %w", d.path, err)
 	}
-	fd, err := unix.OpenByHandleAt(d.rootFD, unix.NewFileHandle(k.kind, k.bytes), unix.O_PATH|unix.O_CLOEXEC)
+	fd, err := d.openKernelHandle(k, unix.O_PATH|unix.O_CLOEXEC)
 	if err != nil {
 		return k, fmt.Errorf("open %s by its handle, for which the process needs CAP_DAC_READ_SEARCH, as root has it: %w", d.path, err)
 	}

@@ -138,6 +138,20 @@ func TestWhatLosesItsLastNameIsStale(t *testing.T) {
 	}
 }
 
+func TestARenameToTheSameFileDoesNothing(t *testing.T) {
+	_, u, root := rig(t)
+	expect(t, "link", u.Link(makeFile(t, u, root, "f", 0o644), root, "g").Status, nfs.OK)
+	before := u.GetAttr(root).Attr
+	for _, as := range []string{"f", "g"} {
+		r := u.Rename(root, "f", root, as)
+		if expect(t, "rename", r.Status, nfs.OK); r.ToDir.After.Value != before {
+			t.Errorf("the directory was %+v, and is %+v", before, r.ToDir.After.Value)
+		}
+	}
+	find(t, u, root, "f")
+	find(t, u, root, "g")
+}
+
 // deleted are the files that the process has open and that have no name.
 func deleted(t *testing.T) (names []string) {
 	t.Helper()

@@ -44,6 +44,9 @@ func TestAFolderIsKnownByItsIdentity(t *testing.T) {
 			if _, err := attach(other); !errors.Is(err, cachecore.ErrIdentity) {
 				t.Errorf("a folder without an identity: %v", err)
 			}
+			if _, err := unix.Getxattr(other.Path, "trusted.forebay.id", nil); !errors.Is(err, unix.ENODATA) {
+				t.Errorf("a folder that is refused gets an identity: %v", err)
+			}
 			other.Expected = ""
 			if otherID, err := attach(other); err != nil || otherID == id {
 				t.Errorf("another folder: %q, %v", otherID, err)
@@ -110,6 +113,11 @@ func TestAClosedFolderIsAway(t *testing.T) {
 	cancel()
 	if err := getAttr(ended); !errors.Is(err, nfs.ErrAway) || !errors.Is(err, context.Canceled) || errors.Is(err, nfs.ErrOutcomeUnknown) {
 		t.Errorf("an ended call: %v", err)
+	}
+	for _, p := range []nfs.Procedure{nfs.ProcNull, nfs.Procedures} {
+		if err := d.Do(t.Context(), &nfs.Caller{}, p, nil, nil); err == nil || errors.Is(err, nfs.ErrAway) {
+			t.Errorf("%v: %v", p, err)
+		}
 	}
 	must(t, d.Close())
 	if err := getAttr(t.Context()); !errors.Is(err, nfs.ErrAway) || errors.Is(err, nfs.ErrOutcomeUnknown) {

@@ -51,7 +51,8 @@ func newThreads(log zerolog.Logger) (threads, error) {
 	return t, nil
 }
 
-// as runs work with the permissions of c, and returns its error. Who c is not has to be done outside of it: opening by handle.
+// as runs work with the permissions of c, and returns its error. What only root may do, as opening by handle, is done outside of it. Changing
+// there and back takes some 5 us: eight calls that make new credentials.
 func (t *threads) as(c *nfs.Caller, work func() error) error {
 	switch {
 	case !t.switching, c.UID == t.own.uid && c.GID == t.own.gid:
@@ -67,7 +68,7 @@ func (t *threads) as(c *nfs.Caller, work func() error) error {
 			err = work()
 		}
 		if back := t.become(&t.own); back != nil {
-			// Still locked, the thread ends with this goroutine: nobody else may run with these ids.
+			// Still locked, the thread ends with this goroutine, or is parked if it is the process's first: nobody else may run with these ids.
 			t.log.Error().Err(back).Msg("a thread can't become root again, and is given up")
 		} else {
 			runtime.UnlockOSThread()
