@@ -104,8 +104,10 @@ func (c *Checker) adopt(ctx context.Context, s *step, n *node, p place, h *nfs.O
 		s.check(o.dead || o.handle == nil || o.fileID != a.Value.FileID, "the new %s has the file id of %s", p.path(), o.path())
 	}
 	n.handle, n.fileID = slices.Clone(h.Value), a.Value.FileID
+	if n.verifier != nil {
+		n.mtime.forget() // it may be where the server keeps the verifier
+	}
 	s.attr(n, &a.Value)
-	n.mtime.set = n.mtime.set || n.verifier != nil // mtime may be where the server keeps the verifier
 	return nil
 }
 

@@ -86,7 +86,7 @@ func (c *Checker) exported(p place) string {
 }
 
 func (c *Checker) writeBehind(ctx context.Context, s *step, by Route, n *node) error {
-	off, p := c.position(n), c.bytes(c.length(maxTransfer))
+	off, p := c.position(n), c.bytes(c.length())
 	s.answer += fmt.Sprintf(" write %s [%d, +%d);", n.path(), off, len(p))
 	n.content.write(off, p)
 	n.changed()
@@ -106,7 +106,7 @@ func (c *Checker) replaceBehind(ctx context.Context, s *step, by Route, n *node)
 	p := n.places[0]
 	beside := place{p.dir, c.newName()}
 	s.answer += fmt.Sprintf(" replace %s;", n.path())
-	data := c.bytes(c.length(maxTransfer))
+	data := c.bytes(c.length())
 	if err := by.Create(ctx, c.exported(beside), data); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (c *Checker) removeBehind(ctx context.Context, s *step, by Route, n *node) 
 func (c *Checker) createBehind(ctx context.Context, s *step, by Route) error {
 	p := place{c.base, c.newName()}
 	s.answer += fmt.Sprintf(" create %s;", p.path())
-	data := c.bytes(c.length(maxTransfer))
+	data := c.bytes(c.length())
 	if err := by.Create(ctx, c.exported(p), data); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package nfsmodel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,9 +13,9 @@ import (
 )
 
 // routed returns a checker of a server that lies from now on, and the route through another one of the same files, which doesn't.
-func routed(t *testing.T, lie func(l *liar) func(*call, func() error) error) (*Checker, Route) {
+func routed(t *testing.T, lie func(l *liar) lie) (*Checker, Route) {
 	t.Helper()
-	front := newLiar(nil)
+	front := newLiar()
 	c := open(t, serve(t, front))
 	route, done, err := Server(t.Context(), serve(t, &liar{Mem: front.Mem}))
 	if err != nil {
@@ -24,12 +25,12 @@ func routed(t *testing.T, lie func(l *liar) func(*call, func() error) error) (*C
 	if err := c.Run(t.Context(), *operations); err != nil {
 		t.Fatal(err)
 	}
-	front.lie = lie(front)
+	front.tell(lie(front))
 	return c, route
 }
 
 func TestChangesByAnotherRouteAreSeen(t *testing.T) {
-	c, route := routed(t, func(*liar) func(*call, func() error) error { return nil })
+	c, route := routed(t, func(*liar) lie { return nil })
 	for range 3 {
 		if err := errors.Join(c.BehindTheBack(t.Context(), route), c.Run(t.Context(), *operations)); err != nil {
 			t.Fatal(err)
@@ -38,10 +39,13 @@ func TestChangesByAnotherRouteAreSeen(t *testing.T) {
 }
 
 func TestChangesByAnotherRouteThatAreNotSeenAreFound(t *testing.T) {
-	for name, lie := range map[string]func(l *liar) func(*call, func() error) error{"attributes": cachedAttributes, "data": cachedData} {
+	for name, lie := range map[string]func(l *liar) lie{"attributes": cachedAttributes, "data": cachedData} {
 		t.Run(name, func(t *testing.T) {
 			c, route := routed(t, lie)
-			err := c.BehindTheBack(t.Context(), route)
+			var err error
+			for i := 0; err == nil && i < 5; i++ {
+				err = c.BehindTheBack(t.Context(), route)
+			}
 			var f *Failure
 			if !errors.As(err, &f) || !strings.Contains(f.Error(), "changes by another route: done") {
 				t.Fatalf("%v, want a failure after the changes", err)
@@ -52,7 +56,7 @@ func TestChangesByAnotherRouteThatAreNotSeenAreFound(t *testing.T) {
 }
 
 // cachedAttributes keeps a file's attributes for ever.
-func cachedAttributes(l *liar) func(*call, func() error) error {
+func cachedAttributes(l *liar) lie {
 	old := make(map[string]nfs.GetAttrResult)
 	return func(c *call, truth func() error) error {
 		err := truth()
@@ -70,7 +74,7 @@ func cachedAttributes(l *liar) func(*call, func() error) error {
 }
 
 // cachedData keeps what was read of a file for ever.
-func cachedData(l *liar) func(*call, func() error) error {
+func cachedData(l *liar) lie {
 	old := make(map[string][]byte)
 	return func(c *call, truth func() error) error {
 		err := truth()
@@ -79,10 +83,8 @@ func cachedData(l *liar) func(*call, func() error) error {
 			defer l.mu.Unlock()
 			a := c.args.(*nfs.ReadArgs)
 			h := fmt.Sprintf("%s %d", a.File, a.Offset)
-			if was, ok := old[h]; ok && len(was) == len(r.Data) {
-				copy(r.Data, was)
-			}
-			old[h] = append([]byte(nil), r.Data...)
+			copy(r.Data, old[h])
+			old[h] = bytes.Clone(r.Data)
 		}
 		return err
 	}

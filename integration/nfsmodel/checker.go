@@ -26,7 +26,7 @@ type Checker struct {
 
 	fsid     uint64
 	verifier *nfs.Verifier // of writes; nil: not told yet
-	renewed  bool          // it has changed, and what was dirty was not written again yet
+	renewed  bool          // it has changed while something was dirty, which was not written again yet
 	made     int           // names that were made up, so that they are new
 }
 

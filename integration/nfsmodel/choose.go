@@ -110,13 +110,13 @@ func (c *Checker) bytes(n int) []byte {
 	return p[:n]
 }
 
-// length chooses 1 to limit, with as many short as long ones, and many that are whole blocks.
-func (c *Checker) length(limit int) int {
+// length chooses 1 to maxTransfer, with as many short as long ones, and many that are whole blocks.
+func (c *Checker) length() int {
 	n := 1 + c.random.IntN(1<<(1+c.random.IntN(18)))
 	if c.chance(30) {
 		n = (n + 4095) &^ 4095
 	}
-	return min(n, limit)
+	return min(n, maxTransfer)
 }
 
 // time chooses one between 1970 and 2100.

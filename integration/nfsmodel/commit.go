@@ -29,7 +29,7 @@ func (c *Checker) commit(ctx context.Context) error {
 		return c.commitOf(ctx, c.client(), n, span{0, 0})
 	}
 	off := c.position(n)
-	return c.commitOf(ctx, c.client(), n, span{off, off + uint64(c.length(maxTransfer))})
+	return c.commitOf(ctx, c.client(), n, span{off, off + uint64(c.length())})
 }
 
 // commitOf commits a range of n; all of it if the range is empty. With a new verifier nothing is
@@ -64,10 +64,10 @@ func (c *Checker) commitOf(ctx context.Context, cl *client, n *node, r span) err
 	return nil
 }
 
-// told takes a write verifier. With a new one, what was dirty may be lost.
+// told takes a write verifier. With a new one, what is dirty may be lost.
 func (c *Checker) told(v nfs.Verifier) {
 	if c.verifier != nil && *c.verifier != v {
-		c.renewed = true
+		c.renewed = c.renewed || slices.ContainsFunc(c.live, func(n *node) bool { return len(n.dirty) > 0 })
 		c.opts.Logf("step %d: a new write verifier, %x", c.count, v)
 	}
 	c.verifier = &v
@@ -89,7 +89,8 @@ func (c *Checker) writeAgain(ctx context.Context) error {
 		s.answer = "done"
 		n.dirty = nil
 		n.changed()
-		n.mtime.last, n.ctime.last = nfs.Time{}, nfs.Time{}
+		n.mtime.forget()
+		n.ctime.forget()
 	}
 	return nil
 }
@@ -110,8 +111,8 @@ func (c *Checker) copyOut(ctx context.Context, n *node, d span) error {
 	return nil
 }
 
-// after looks at how a step ended. A new write verifier forgives a wrong answer if something was dirty: it may have shown what was lost. All
-// that was dirty is then written again, and read.
+// after looks at how a step ended. A new write verifier, if something was dirty, forgives a wrong answer: it may have shown what was lost. All
+// that is dirty is then written again, and read.
 func (c *Checker) after(ctx context.Context, err error) error {
 	var f *Failure
 	if err != nil && !errors.As(err, &f) {
@@ -122,9 +123,7 @@ func (c *Checker) after(ctx context.Context, err error) error {
 			return errors.Join(err, asked)
 		}
 	}
-	dirty := slices.ContainsFunc(c.live, func(n *node) bool { return len(n.dirty) > 0 })
-	if !c.renewed || !dirty {
-		c.renewed = false
+	if !c.renewed {
 		return err
 	}
 	c.renewed = false

@@ -12,7 +12,7 @@ import (
 func TestLiesAmongManyAtATimeAreFound(t *testing.T) {
 	for _, lie := range []struct {
 		name, say string
-		lie       func(l *liar) func(*call, func() error) error
+		lie       func(l *liar) lie
 	}{
 		{"a stale read", "want version", staleShared},
 		{"a lost write", "want version", lostShared},
@@ -30,8 +30,8 @@ func TestLiesAmongManyAtATimeAreFound(t *testing.T) {
 		{"a name listed twice while others come and go", "listing during races", twiceInARace},
 	} {
 		t.Run(lie.name, func(t *testing.T) {
-			l := newLiar(nil)
-			l.lie = lie.lie(l)
+			l := newLiar()
+			l.tell(lie.lie(l))
 			c := open(t, serve(t, l))
 			err := c.RunConcurrent(t.Context(), 4000)
 			if err == nil || !strings.Contains(err.Error(), lie.say) {
@@ -46,7 +46,7 @@ func TestLiesAmongManyAtATimeAreFound(t *testing.T) {
 func isShared(off uint64, n int) bool { return off%unitSize == 0 && n%unitSize == 0 && n > unitSize }
 
 // staleShared answers reads of whole units, now and then, with what was there some reads before.
-func staleShared(l *liar) func(*call, func() error) error {
+func staleShared(l *liar) lie {
 	var mu sync.Mutex
 	old := make(map[string]map[uint64][]byte)
 	return func(c *call, truth func() error) error {
@@ -74,7 +74,7 @@ func staleShared(l *liar) func(*call, func() error) error {
 }
 
 // lostShared loses one of many writes of whole units.
-func lostShared(l *liar) func(*call, func() error) error {
+func lostShared(l *liar) lie {
 	return func(c *call, truth func() error) error {
 		a, ok := c.args.(*nfs.WriteArgs)
 		if !ok || !isShared(a.Offset, len(a.Data)) || a.Data[3] < 40 || !l.every(9) {
@@ -92,7 +92,7 @@ func lostShared(l *liar) func(*call, func() error) error {
 }
 
 // twoWinners says to everybody that they have made the name.
-func twoWinners(*liar) func(*call, func() error) error {
+func twoWinners(*liar) lie {
 	return func(c *call, truth func() error) error {
 		err := truth()
 		a, ok := c.args.(*nfs.MkdirArgs)
@@ -104,7 +104,7 @@ func twoWinners(*liar) func(*call, func() error) error {
 }
 
 // twiceInARace lists a name twice, where races are.
-func twiceInARace(l *liar) func(*call, func() error) error {
+func twiceInARace(l *liar) lie {
 	races := make(map[string]bool)
 	return func(c *call, truth func() error) error {
 		err := truth()

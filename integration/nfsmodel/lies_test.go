@@ -54,8 +54,8 @@ var lies = []struct {
 func after[R any, P interface {
 	*R
 	nfs.Message
-}](many int, change func(P)) func(l *liar) func(*call, func() error) error {
-	return func(l *liar) func(*call, func() error) error {
+}](many int, change func(P)) func(l *liar) lie {
+	return func(l *liar) lie {
 		return func(c *call, truth func() error) error {
 			err := truth()
 			if r, ok := c.result.(P); ok && err == nil && *nfs.StatusOf(r) == nfs.OK && l.every(many) {
@@ -69,8 +69,8 @@ func after[R any, P interface {
 func TestLiesAreFound(t *testing.T) {
 	for _, lie := range lies {
 		t.Run(lie.name, func(t *testing.T) {
-			l := newLiar(nil)
-			l.lie = lie.lie(l)
+			l := newLiar()
+			l.tell(lie.lie(l))
 			c := open(t, serve(t, l))
 			err := c.Run(t.Context(), 3000)
 			var f *Failure
@@ -88,8 +88,8 @@ func TestLiesAreFound(t *testing.T) {
 func TestSameSeedFindsTheSame(t *testing.T) {
 	var found []string
 	for range 2 {
-		l := newLiar(nil)
-		l.lie = staleRead(l)
+		l := newLiar()
+		l.tell(staleRead(l))
 		c := open(t, serve(t, l))
 		err := c.Run(t.Context(), 3000)
 		if err == nil {
@@ -103,7 +103,7 @@ func TestSameSeedFindsTheSame(t *testing.T) {
 }
 
 // staleRead answers reads of the first page with what it was when it was first read.
-func staleRead(l *liar) func(*call, func() error) error {
+func staleRead(l *liar) lie {
 	old := make(map[string][]byte)
 	return func(c *call, truth func() error) error {
 		err := truth()
@@ -124,7 +124,7 @@ func staleRead(l *liar) func(*call, func() error) error {
 }
 
 // lostWrite answers every tenth write without having written it, apart from the size.
-func lostWrite(l *liar) func(*call, func() error) error {
+func lostWrite(l *liar) lie {
 	return func(c *call, truth func() error) error {
 		a, ok := c.args.(*nfs.WriteArgs)
 		if !ok || !l.every(10) {
@@ -142,7 +142,7 @@ func lostWrite(l *liar) func(*call, func() error) error {
 }
 
 // oldBytes leaves what was behind the end of a truncated file, to be seen when it is long again.
-func oldBytes(l *liar) func(*call, func() error) error {
+func oldBytes(l *liar) lie {
 	type tail struct {
 		off  uint64
 		data []byte
@@ -175,7 +175,7 @@ func oldBytes(l *liar) func(*call, func() error) error {
 }
 
 // everybodyIsRoot executes all as root, but for what makes things, which has an owner.
-func everybodyIsRoot(*liar) func(*call, func() error) error {
+func everybodyIsRoot(*liar) lie {
 	return func(c *call, truth func() error) error {
 		switch c.proc {
 		case nfs.ProcRead, nfs.ProcWrite, nfs.ProcLookup, nfs.ProcReadDir:
@@ -186,7 +186,7 @@ func everybodyIsRoot(*liar) func(*call, func() error) error {
 }
 
 // renameAsLink leaves the old name of files that it renames.
-func renameAsLink(l *liar) func(*call, func() error) error {
+func renameAsLink(l *liar) lie {
 	return func(c *call, truth func() error) error {
 		a, ok := c.args.(*nfs.RenameArgs)
 		if !ok {

@@ -113,7 +113,7 @@ func (r *race) compete(ctx context.Context, a attempt) (unsure bool, err error) 
 				won.Add(1)
 			case *status == nfs.ErrStale && a.lose == nfs.ErrNoEnt: // what it found has gone before it could remove it
 			case *status != a.lose:
-				return fmt.Errorf("%s by client %d: %s, want NFS3_OK or %s", a.proc, cl.number, statusText(*status), a.lose)
+				return fmt.Errorf("%s by client %d: %s, want NFS3_OK or %s", a.proc, cl.number, statusText(*status), statusText(a.lose))
 			}
 			return nil
 		})

@@ -16,7 +16,7 @@ func (c *Checker) read(ctx context.Context) error {
 	if c.chance(10) {
 		return c.readAll(ctx, c.client(), n)
 	}
-	off, count := c.position(n), c.length(maxTransfer)
+	off, count := c.position(n), c.length()
 	if c.chance(2) {
 		count = 0
 	}

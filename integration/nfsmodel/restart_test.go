@@ -58,8 +58,8 @@ func (c *breaking) Read(p []byte) (int, error) {
 }
 
 func TestCallsWithoutAnAnswerAreSettled(t *testing.T) {
-	for i := range max(*seeds, 3) {
-		o := serve(t, newLiar(nil))
+	for i := range *seeds {
+		o := serve(t, newLiar())
 		o.Seed += uint64(i)
 		x := &cuts{random: rand.New(rand.NewPCG(o.Seed, 0)), seldom: 150}
 		o.Dial = x.dial
@@ -74,8 +74,8 @@ func TestCallsWithoutAnAnswerAreSettled(t *testing.T) {
 }
 
 func TestServersMayLoseWhatWasUnstable(t *testing.T) {
-	for i := range max(*seeds, 3) {
-		l := newLiar(nil)
+	for i := range *seeds {
+		l := newLiar()
 		o := serve(t, l)
 		o.Seed += uint64(i)
 		o.DisturbEvery, o.Disturb = 37, l.Restart
@@ -92,13 +92,13 @@ func TestServersMayLoseWhatWasUnstable(t *testing.T) {
 }
 
 func TestServersMayLoseWhatWasUnstableUnderManyAtATime(t *testing.T) {
-	l := newLiar(nil)
-	l.lie = func(c *call, truth func() error) error {
+	l := newLiar()
+	l.tell(func(c *call, truth func() error) error {
 		if l.every(300) {
 			l.Restart()
 		}
 		return truth()
-	}
+	})
 	c := open(t, serve(t, l))
 	if err := c.RunConcurrent(t.Context(), 3000); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestServersMayLoseWhatWasUnstableUnderManyAtATime(t *testing.T) {
 }
 
 // hush keeps a verifier that should have changed.
-func hush(*liar) func(*call, func() error) error {
+func hush(*liar) lie {
 	return func(c *call, truth func() error) error {
 		err := truth()
 		switch r := c.result.(type) {
@@ -123,8 +123,8 @@ func hush(*liar) func(*call, func() error) error {
 }
 
 func TestALossThatIsNotToldIsFound(t *testing.T) {
-	l := newLiar(nil)
-	l.lie = hush(l)
+	l := newLiar()
+	l.tell(hush(l))
 	o := serve(t, l)
 	o.DisturbEvery, o.Disturb = 37, l.Restart
 	err := open(t, o).Run(t.Context(), 3000)
@@ -136,14 +136,14 @@ func TestALossThatIsNotToldIsFound(t *testing.T) {
 }
 
 func TestALossThatIsNotToldIsFoundAmongManyAtATime(t *testing.T) {
-	l := newLiar(nil)
+	l := newLiar()
 	quiet := hush(l)
-	l.lie = func(c *call, truth func() error) error {
+	l.tell(func(c *call, truth func() error) error {
 		if l.every(300) {
 			l.Restart()
 		}
 		return quiet(c, truth)
-	}
+	})
 	if err := open(t, serve(t, l)).RunConcurrent(t.Context(), 3000); err == nil {
 		t.Fatal("nothing was found")
 	} else {
@@ -152,14 +152,14 @@ func TestALossThatIsNotToldIsFoundAmongManyAtATime(t *testing.T) {
 }
 
 func TestJukeboxIsAskedAgain(t *testing.T) {
-	l := newLiar(nil)
-	l.lie = func(c *call, truth func() error) error {
+	l := newLiar()
+	l.tell(func(c *call, truth func() error) error {
 		if l.every(20) {
 			*nfs.StatusOf(c.result) = nfs.ErrJukebox
 			return nil
 		}
 		return truth()
-	}
+	})
 	if err := open(t, serve(t, l)).Run(t.Context(), 200); err != nil {
 		t.Fatal(err)
 	}

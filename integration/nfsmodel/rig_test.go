@@ -26,18 +26,31 @@ type call struct {
 // liar is a file system that tells the truth, apart from what lie makes of it.
 type liar struct {
 	*nfstest.Mem
-	lie func(c *call, truth func() error) error // nil: none
 
 	mu    sync.Mutex
+	lie   lie // nil: none
 	count int
+}
+
+// lie answers a call, for which it may ask for the truth.
+type lie = func(c *call, truth func() error) error
+
+// tell makes the liar tell something else from now on.
+func (l *liar) tell(what lie) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lie = what
 }
 
 func (l *liar) Do(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
 	truth := func() error { return l.Mem.Do(ctx, c, p, a, r) }
-	if l.lie == nil {
+	l.mu.Lock()
+	lie := l.lie
+	l.mu.Unlock()
+	if lie == nil {
 		return truth()
 	}
-	return l.lie(&call{c, p, a, r}, truth)
+	return lie(&call{c, p, a, r}, truth)
 }
 
 // root executes something else as root.
@@ -53,9 +66,7 @@ func (l *liar) every(many int) bool {
 	return l.count%many == 0
 }
 
-func newLiar(lie func(c *call, truth func() error) error) *liar {
-	return &liar{Mem: nfstest.New(nfstest.Options{}), lie: lie}
-}
+func newLiar() *liar { return &liar{Mem: nfstest.New(nfstest.Options{})} }
 
 // serve serves a file system until the test ends, and returns the options to check it with.
 func serve(t *testing.T, l *liar) Options {

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	operations = flag.Int("operations", 600, "of each phase of a seed")
+	operations = flag.Int("operations", 400, "of each phase of a seed")
 	seeds      = flag.Int("seeds", 1, "how many")
 	firstSeed  = flag.Uint64("seed", 1, "the first one")
 )
@@ -53,7 +53,7 @@ func checkAll(t *testing.T, c *Checker, folder string) {
 
 func TestATrueServerPasses(t *testing.T) {
 	for i := range *seeds {
-		o := serve(t, newLiar(nil))
+		o := serve(t, newLiar())
 		o.Seed += uint64(i)
 		o.Operations = *operations
 		if err := Run(t.Context(), o); err != nil {

@@ -131,7 +131,7 @@ func (n *node) set(a *nfs.SetAttr) {
 		n.gid = a.GID.Value
 	}
 	if n.kind == nfs.SymbolicLink { // servers may leave its mode and times alone
-		n.mtime = clock{last: n.mtime.last, set: true}
+		n.mtime.forget()
 		n.ctime.touch()
 		return
 	}

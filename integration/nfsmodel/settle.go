@@ -98,9 +98,8 @@ func (c *Checker) settleAttr(ctx context.Context, s *step, n *node, a *nfs.SetAt
 			*v.was = v.is
 		}
 	}
-	n.mtime.last = nfs.Time{}
+	n.mtime.forget()
 	s.attr(n, &r.Attr)
-	n.mtime.set = true
 	return s.end()
 }
 

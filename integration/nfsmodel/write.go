@@ -23,7 +23,7 @@ func (c *Checker) write(ctx context.Context) error {
 	if c.chance(1) && c.far() < 2 {
 		off = farOffset + c.random.Uint64N(128<<10)
 	}
-	return c.writeTo(ctx, c.client(), n, off, c.bytes(c.length(maxTransfer)), nfs.Stable(c.random.IntN(3)))
+	return c.writeTo(ctx, c.client(), n, off, c.bytes(c.length()), nfs.Stable(c.random.IntN(3)))
 }
 
 // far is how many long files there are.

@@ -34,7 +34,7 @@ func listenMapper(t *testing.T) net.Listener {
 }
 
 // serve serves programs on l until the end of the test.
-func serve(t *testing.T, l net.Listener, programs ...rpc.Program) {
+func serve(t testing.TB, l net.Listener, programs ...rpc.Program) {
 	t.Helper()
 	server, served := rpc.NewServer(rpc.ServerOptions{Programs: programs}), make(chan error, 1)
 	go func() { served <- server.Serve(context.Background(), l) }()
@@ -177,5 +177,27 @@ func TestAFilerIsCalledFromAReservedPort(t *testing.T) {
 	l.Close()
 	if _, err := dialReserved(t.Context(), "tcp", l.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// A kernel that went on delivering what was written to a connection which is given up could have it executed when nobody expects it any more.
+func TestD2_AConnectionThatIsGivenUpIsReset(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ours, err := Options{}.withDefaults().dial(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	ours.Close()
+	if _, err := theirs.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the other end reads %v", err)
 	}
 }

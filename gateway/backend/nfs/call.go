@@ -32,7 +32,7 @@ func (f *Filer) call(ctx context.Context, r *request) error {
 	err = f.exchange(joint, f.pick(), r)
 	stop()
 	cancel(nil)
-	f.health.leave(!unanswered(err))
+	f.health.leave(up, !unanswered(err))
 	switch {
 	case err == nil:
 		return nil

@@ -46,7 +46,7 @@ func bounded(a wire.Message) wire.Message {
 func (f *Filer) change(ctx context.Context, c *wire.Caller, p wire.Procedure, a, r wire.Message) error {
 	id := idOf(p, a, nil)
 	about := func() use { return use{touches(p, a), func() string { return id }} }
-	if err := f.settled(ctx, p, about); err != nil {
+	if err := f.settled(ctx, p, func() use { return use{append(about().spans, unseen(a)...), about().id} }); err != nil {
 		return err
 	}
 	again := f.intents.isOpen(id)
@@ -63,7 +63,7 @@ func (f *Filer) change(ctx context.Context, c *wire.Caller, p wire.Procedure, a,
 		return u
 	}, &call.fate, done, f.works.Go)
 	switch {
-	case errors.Is(err, wire.ErrOutcomeUnknown):
+	case errors.Is(err, wire.ErrOutcomeUnknown), err == nil && again && *wire.StatusOf(r) == wire.ErrJukebox:
 		f.intents.open(id)
 	case err == nil && again:
 		f.intents.close(id)
@@ -76,9 +76,13 @@ func (f *Filer) change(ctx context.Context, c *wire.Caller, p wire.Procedure, a,
 
 // settled waits until nothing in doubt is in the way of what is about to be done.
 func (f *Filer) settled(ctx context.Context, p wire.Procedure, about func() use) error {
+	if f.doubts.none() {
+		return nil
+	}
 	limited, cancel := context.WithTimeout(ctx, f.opts.CallTimeout)
 	defer cancel()
-	err := f.doubts.wait(limited, about)
+	defer context.AfterFunc(f.life, cancel)()
+	err := f.doubts.wait(limited, about())
 	switch {
 	case err == nil:
 		return nil

@@ -30,15 +30,20 @@ type doubt struct {
 	over    chan struct{}
 }
 
-// span is what a procedure may change: bytes of a file, or a name or an object's attributes, which have all bytes.
+// span is what a procedure may change: bytes of a file, or a name or an object's attributes, which have all bytes. Of anything means whatever
+// there is: it is to wait with, not to be in doubt.
 type span struct {
 	of       string
 	from, to uint64
 }
 
+const anything = ""
+
 func all(of string) span { return span{of, 0, math.MaxUint64} }
 
-func (s span) overlaps(o span) bool { return s.of == o.of && s.from < o.to && o.from < s.to }
+func (s span) overlaps(o span) bool {
+	return (s.of == o.of || s.of == anything) && s.from < o.to && o.from < s.to
+}
 
 // use is what a call is about to do.
 type use struct {
@@ -46,13 +51,13 @@ type use struct {
 	id    func() string // nil: it only reads
 }
 
+// none says that nothing is in doubt.
+func (d *doubts) none() bool { return d.count.Load() == 0 }
+
 // wait returns when nothing in doubt is in the way of u, or ctx ends.
-func (d *doubts) wait(ctx context.Context, u func() use) error {
-	if d.count.Load() == 0 {
-		return nil
-	}
-	for about := u(); ; {
-		other := d.inTheWay(about)
+func (d *doubts) wait(ctx context.Context, u use) error {
+	for {
+		other := d.inTheWay(u)
 		if other == nil {
 			return nil
 		}
@@ -107,7 +112,7 @@ func (d *doubts) add(u func() use, fate *rpc.Fate, done bool, late func(func()))
 
 // done says that a change has been made: earlier copies of it that are in doubt are certain now.
 func (d *doubts) done(u func() use) {
-	if d.count.Load() == 0 {
+	if d.none() {
 		return
 	}
 	id := u().id()

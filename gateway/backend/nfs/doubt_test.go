@@ -62,6 +62,13 @@ func TestD2_WhatChangesTheSizeWaitsForWritesAndIsWaitedFor(t *testing.T) {
 	}{
 		"SETATTR behind WRITE": {wire.ProcWrite, func(f *Filer, h wire.Handle) func() error { return write(f, h, 60, "AAAA") },
 			func(f *Filer, h wire.Handle) func() error { return size(f, h, 10) }, 10},
+		"CREATE behind WRITE": {wire.ProcWrite, func(f *Filer, h wire.Handle) func() error { return write(f, h, 60, "AAAA") },
+			func(f *Filer, _ wire.Handle) func() error {
+				return func() error {
+					a := &wire.CreateArgs{Where: at(f.Root(), "a"), Attr: wire.SetAttr{Size: wire.Some[uint64](10)}}
+					return f.Do(context.Background(), &wire.Caller{}, wire.ProcCreate, a, new(wire.CreateResult))
+				}
+			}, 10},
 		"WRITE behind SETATTR": {wire.ProcSetAttr, func(f *Filer, h wire.Handle) func() error { return size(f, h, 10) },
 			func(f *Filer, h wire.Handle) func() error { return write(f, h, 60, "AAAA") }, 64},
 	} {
@@ -169,6 +176,21 @@ func TestD2_ACutByCreateIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestCloseDoesNotWaitForWhatIsInDoubt(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
+		h := s.mem.Put("a", make([]byte, 64))
+		held, came := lose(t, s, wire.ProcWrite, write(f, h, 8, "AAAA"))
+		mustBe(t, "a write", <-came, nil)
+		second := later(write(f, h, 8, "B"))
+		pending(t, "the second", second)
+		began := time.Now()
+		f.Close()
+		mustBe(t, "time", time.Since(began), time.Duration(0))
+		mustBe(t, "the second", errors.Is(<-second, wire.ErrAway), true)
+		held.Release()
+	})
+}
+
 func TestD2_AWaitForWhatNeverEndsEnds(t *testing.T) {
 	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
 		h := s.mem.Put("a", make([]byte, 64))
@@ -178,11 +200,13 @@ func TestD2_AWaitForWhatNeverEndsEnds(t *testing.T) {
 		<-held.Caught
 		cancel()
 		<-came
+		began := time.Now()
 		patient, impatient := writing(t.Context(), f, h, 8, "B"), context.Background()
 		impatient, cancel = context.WithTimeout(impatient, time.Second)
 		defer cancel()
 		mustBe(t, "one that is given up", errors.Is(<-writing(impatient, f, h, 8, "C"), context.DeadlineExceeded), true)
 		mustBe(t, "one that is patient", errors.Is(<-patient, wire.ErrAway), true)
+		mustBe(t, "its patience", time.Since(began), f.opts.CallTimeout)
 		held.Release()
 		synctest.Wait()
 		mustBe(t, "then", <-writing(t.Context(), f, h, 8, "D"), nil)

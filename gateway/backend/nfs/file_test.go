@@ -13,6 +13,7 @@ import (
 	"forebay/cachecore"
 	wire "forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
+	"forebay/protocols/nfs/rpc"
 )
 
 const block = 512
@@ -49,8 +50,8 @@ func disk(t *testing.T, play func(t *testing.T, a *File, s *san, told *fileEvent
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer a.Close()
 		play(t, a, s, told)
-		a.Close()
 	}, change...)
 }
 
@@ -220,6 +221,9 @@ func TestAFileThatIsRemovedIsUnavailable(t *testing.T) {
 		if len(got) != 1 || got[0].Available || !strings.Contains(got[0].Reason, "STALE") {
 			t.Fatalf("told %+v", got)
 		}
+		a.hear(Event{Reason: "away"})
+		a.hear(Event{Available: true})
+		told(t, e, FileEvent{Reason: "away"}, got[0])
 		s.stop()
 		s.start(mine)
 		time.Sleep(2 * pollInterval)
@@ -229,15 +233,24 @@ func TestAFileThatIsRemovedIsUnavailable(t *testing.T) {
 
 func TestAFilerThatAsksForPatienceGetsIt(t *testing.T) {
 	disk(t, func(t *testing.T, a *File, s *san, e *fileEvents) {
-		s.jukebox.Store(3)
+		times := func(n int) twist {
+			return func(p wire.Procedure, r wire.Message, _ *rpc.Call) bool {
+				if (p == wire.ProcRead || p == wire.ProcWrite) && n > 0 {
+					n--
+					*wire.StatusOf(r) = wire.ErrJukebox
+				}
+				return false
+			}
+		}
+		s.answer(times(3))
 		mustBe(t, "a write", fill(a, 0, "A", cachecore.WriteOptions{}), nil)
-		s.jukebox.Store(3)
+		s.answer(times(3))
 		p := make([]byte, block)
 		mustBe(t, "a read", a.ReadAt(t.Context(), p, 0), nil)
 		mustBe(t, "content", p[0], byte('A'))
-		s.jukebox.Store(1000)
+		s.answer(times(1000))
 		mustBe(t, "in the end", errors.Is(fill(a, 0, "B", cachecore.WriteOptions{}), cachecore.ErrUnavailable), true)
-		s.jukebox.Store(0)
+		s.answer(nil)
 		told(t, e)
 	})
 }

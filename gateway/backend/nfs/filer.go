@@ -62,11 +62,12 @@ func Open(ctx context.Context, o Options) (*Filer, error) {
 		return nil, fmt.Errorf("attach %s:%s: %w", o.Server, o.Export, err)
 	}
 	f.audience.add(o.Watch, nil)
-	if _, err := f.health.enter(); err != nil { // before anybody heard of it
+	up, err := f.health.enter()
+	if err != nil { // before anybody heard of it
 		f.Close()
 		return nil, fmt.Errorf("attach %s:%s: %w", o.Server, o.Export, err)
 	}
-	f.health.leave(false)
+	f.health.leave(up, false)
 	return f, nil
 }
 

@@ -66,17 +66,21 @@ func (h *health) enter() (context.Context, error) {
 	}
 	if h.mu.waiting++; h.mu.waiting == 1 {
 		h.mu.heard = time.Now()
-		if !h.mu.armed {
-			h.mu.armed = true
-			time.AfterFunc(h.patience/2, h.look)
-		}
+	}
+	if !h.mu.armed {
+		h.mu.armed = true
+		time.AfterFunc(h.patience/2, h.look)
 	}
 	return h.mu.up, nil
 }
 
-func (h *health) leave(answered bool) {
+// leave ends a call that was admitted with up. One of the time before the filer was away does not count any more.
+func (h *health) leave(up context.Context, answered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if up != h.mu.up {
+		return
+	}
 	h.mu.waiting--
 	if answered {
 		h.mu.heard = time.Now()
@@ -182,6 +186,7 @@ func (h *health) comeBack() {
 		}
 		h.mu.state, h.mu.reason = serving, nil
 		h.mu.up, h.mu.down = context.WithCancelCause(context.Background())
+		h.mu.waiting = 0
 		return Event{Available: true}, true
 	})
 }

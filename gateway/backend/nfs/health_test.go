@@ -3,6 +3,8 @@ package nfs
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,7 +49,7 @@ func TestAFilerThatIsDownIsAwayAfterPatienceAndComesBack(t *testing.T) {
 		mustBe(t, "time", time.Since(began), f.opts.Patience)
 		synctest.Wait()
 		mustBe(t, "events", told.turns(), []bool{false})
-		if why := told.all()[0].Reason; !strings.Contains(why, "refused") {
+		if why := told.reason(); !strings.Contains(why, "refused") {
 			t.Errorf("the reason: %s", why)
 		}
 		time.Sleep(time.Minute)
@@ -117,15 +119,32 @@ func TestACallThatIsNeverAnsweredEndsAlone(t *testing.T) {
 func TestAFilerThatFallsSilentIsAway(t *testing.T) {
 	story(t, func(t *testing.T, f *Filer, s *san, told *events) {
 		h := s.mem.Put("a", []byte("content"))
+		mustBe(t, "a call", getAttr(t.Context(), f, h), nil)
+		s.mu.Lock()
+		links := slices.Collect(maps.Keys(s.mu.links))
+		s.mu.Unlock()
 		held := s.mem.Hold(nfstest.Before, func(wire.Procedure, wire.Message) bool { return true })
 		err := <-writing(t.Context(), f, h, 0, "A")
 		mustBe(t, "away and unknown", errors.Is(err, wire.ErrAway) && errors.Is(err, wire.ErrOutcomeUnknown), true)
+		synctest.Wait()
+		for _, l := range links {
+			mustBe(t, "a connection on which nothing came is given up", isClosed(l.gone), true)
+		}
 		held.Release()
 		for len(told.turns()) < 2 {
 			time.Sleep(100 * time.Millisecond)
 		}
 		mustBe(t, "events", told.turns(), []bool{false, true})
 	})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 func TestALostConnectionIsOnlyItsOwn(t *testing.T) {
@@ -158,6 +177,24 @@ func TestALostConnectionIsOnlyItsOwn(t *testing.T) {
 	})
 }
 
+// Calls of the time before may still be on their way out when the filer is back.
+func TestSilenceIsNoticedAfterAComebackToo(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, told *events) {
+		up, err := f.health.enter()
+		mustBe(t, "a call", err, nil)
+		f.health.goAway(errSilent)
+		for len(told.turns()) < 2 {
+			time.Sleep(10 * time.Second)
+		}
+		s.stop()
+		began := time.Now()
+		mustBe(t, "another one", errors.Is(getAttr(t.Context(), f, f.Root()), wire.ErrAway), true)
+		mustBe(t, "time", time.Since(began), f.opts.Patience)
+		f.health.leave(up, false)
+		mustBe(t, "calls that wait", f.health.mu.waiting, 0)
+	})
+}
+
 func TestCloseEndsCalls(t *testing.T) {
 	story(t, func(t *testing.T, f *Filer, s *san, told *events) {
 		h := s.mem.Put("a", []byte("content"))
@@ -187,7 +224,7 @@ func TestD6_AnotherMediumIsNotServed(t *testing.T) {
 		time.Sleep(time.Minute)
 		mustBe(t, "calls that reached the other one", other.Calls(wire.ProcWrite), 0)
 		mustBe(t, "events", told.turns(), []bool{false})
-		if why := told.all()[0].Reason; !strings.Contains(why, cachecore.ErrIdentity.Error()) {
+		if why := told.reason(); !strings.Contains(why, cachecore.ErrIdentity.Error()) {
 			t.Errorf("the reason: %s", why)
 		}
 		s.stop()
@@ -203,7 +240,7 @@ func TestD6_ARootThatIsGoneIsNotServed(t *testing.T) {
 		s.stop()
 		s.start(nfstest.New(nfstest.Options{HandleSize: 32})) // knows no handle of the first one's
 		err := getAttr(t.Context(), f, f.Root())
-		mustBe(t, "the error", errors.Is(err, wire.ErrAway) && errors.Is(err, cachecore.ErrIdentity), true)
+		mustBe(t, "the error", errors.Is(err, wire.ErrAway) && errors.Is(err, cachecore.ErrIdentity) && errors.Is(err, errStale), true)
 		synctest.Wait()
 		mustBe(t, "events", told.turns(), []bool{false})
 	})

@@ -8,6 +8,7 @@ import (
 
 	wire "forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
+	"forebay/protocols/nfs/rpc"
 )
 
 // twice is a change and what it comes to when it is executed twice.
@@ -191,6 +192,28 @@ func TestH2_AnIntentIsOverWhenItWasMadeGood(t *testing.T) {
 		held.Release()
 		mustBe(t, "the second time", remove(t.Context()), nil)
 		mustBe(t, "the third time", remove(t.Context()), error(wire.ErrNoEnt))
+	})
+}
+
+func TestH2_AnIntentOutlastsAFilerThatAsksForPatience(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
+		s.furnish()
+		held := s.mem.Hold(nfstest.After, first(nfstest.Only(wire.ProcRemove)))
+		ctx, cancel := context.WithCancel(t.Context())
+		var r wire.WccResult
+		o := at(f.Root(), "file")
+		came := later(func() error { return f.Do(ctx, &wire.Caller{}, wire.ProcRemove, &o, &r) })
+		<-held.Caught
+		cancel()
+		<-came
+		held.Release()
+		s.answer(func(_ wire.Procedure, r wire.Message, _ *rpc.Call) bool {
+			*wire.StatusOf(r) = wire.ErrJukebox
+			return false
+		})
+		mustBe(t, "not now", user(t, f).Remove(f.Root(), "file").Status, wire.ErrJukebox)
+		s.answer(nil)
+		mustBe(t, "now", user(t, f).Remove(f.Root(), "file").Status, wire.OK)
 	})
 }
 

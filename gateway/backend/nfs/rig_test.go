@@ -22,9 +22,12 @@ import (
 
 // program is NFS over a file system, as an rpc.Program; the export is its root, at /exp.
 type program struct {
-	fs      *nfstest.Mem
-	jukebox *atomic.Int32 // READs and WRITEs that are to be tried later
+	fs    *nfstest.Mem
+	twist *atomic.Pointer[twist] // nil, or of nothing: answers are what they are
 }
+
+// twist changes an answer, or says that it has given it.
+type twist func(p wire.Procedure, r wire.Message, c *rpc.Call) bool
 
 func (program) Number() uint32             { return wire.Program }
 func (program) Versions() (uint32, uint32) { return wire.Version, wire.Version }
@@ -43,16 +46,15 @@ func (p program) Serve(ctx context.Context, c *rpc.Call) {
 	if read, ok := a.(*wire.ReadArgs); ok {
 		r.(*wire.ReadResult).Data = make([]byte, read.Count)
 	}
-	if p.jukebox != nil && (c.Procedure == uint32(wire.ProcRead) || c.Procedure == uint32(wire.ProcWrite)) && p.jukebox.Load() > 0 {
-		p.jukebox.Add(-1)
-		*wire.StatusOf(r) = wire.ErrJukebox
-		r.Encode(&c.Results)
-		return
-	}
 	caller := &wire.Caller{UID: c.Cred.UID, GID: c.Cred.GID, GIDs: c.Cred.GIDs()}
 	if err := p.fs.Do(ctx, caller, wire.Procedure(c.Procedure), a, r); err != nil {
 		c.Fail(rpc.SystemErr)
 		return
+	}
+	if p.twist != nil {
+		if f := p.twist.Load(); f != nil && (*f)(wire.Procedure(c.Procedure), r, c) {
+			return
+		}
 	}
 	r.Encode(&c.Results)
 	if n := c.Results.Len() % 4; n != 0 {
@@ -75,7 +77,7 @@ type san struct {
 	t   testing.TB
 	mem *nfstest.Mem
 
-	jukebox atomic.Int32
+	twist atomic.Pointer[twist]
 
 	mu struct {
 		sync.Mutex
@@ -115,7 +117,7 @@ func (s *san) start(mem *nfstest.Mem) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mem = mem
-	s.mu.server = rpc.NewServer(rpc.ServerOptions{Programs: []rpc.Program{program{mem, &s.jukebox}, mount.NewServer(program{fs: mem})}, IdleTimeout: time.Minute,
+	s.mu.server = rpc.NewServer(rpc.ServerOptions{Programs: []rpc.Program{program{mem, &s.twist}, mount.NewServer(program{fs: mem})}, IdleTimeout: time.Minute,
 		Logger: zerolog.Nop()})
 }
 
@@ -177,6 +179,15 @@ func (connectionRefused) Error() string { return "connection refused" }
 
 var errRefused = connectionRefused{}
 
+// answer has it change its answers; nil: no more.
+func (s *san) answer(f twist) {
+	if f == nil {
+		s.twist.Store(nil)
+	} else {
+		s.twist.Store(&f)
+	}
+}
+
 // cut ends all connections.
 func (s *san) cut() int {
 	s.mu.Lock()
@@ -203,6 +214,14 @@ func (e *events) hear(one Event) {
 	e.list = append(e.list, one)
 }
 
+// reason is that of the first event.
+func (e *events) reason() string {
+	if all := e.all(); len(all) > 0 {
+		return all[0].Reason
+	}
+	return ""
+}
+
 func (e *events) all() []Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -224,13 +243,13 @@ func storyOf(t *testing.T, mem nfstest.Options, play func(t *testing.T, f *Filer
 		for _, f := range change {
 			f(&o)
 		}
+		defer s.stop()
 		f, err := Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer f.Close()
 		play(t, f, s, told)
-		f.Close()
-		s.stop()
 	})
 }
 

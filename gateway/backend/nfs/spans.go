@@ -56,14 +56,23 @@ func touches(p wire.Procedure, a wire.Message) []span {
 	return nil
 }
 
-// cuts is what a CREATE that was answered may still do to a file when a copy of it comes late: cut it.
-func cuts(a wire.Message, r wire.Message) []span {
-	create, ok := a.(*wire.CreateArgs)
-	if !ok || create.Mode != wire.Unchecked || !create.Attr.Size.Follows {
-		return nil
-	}
-	if made, ok := r.(*wire.CreateResult); ok && made.Object.Follows {
-		return []span{bytesOf(made.Object.Value, create.Attr.Size.Value, math.MaxUint64)}
+// unseen is what a procedure may change beside that, nobody knows where: a CREATE may cut a file that is there.
+func unseen(a wire.Message) []span {
+	if create, ok := a.(*wire.CreateArgs); ok && create.Mode == wire.Unchecked && create.Attr.Size.Follows {
+		return []span{{anything, create.Attr.Size.Value, math.MaxUint64}}
 	}
 	return nil
+}
+
+// cuts is what a CREATE that was answered may still do to a file when a copy of it comes late: cut it.
+func cuts(a wire.Message, r wire.Message) []span {
+	made, ok := r.(*wire.CreateResult)
+	if !ok || !made.Object.Follows {
+		return nil
+	}
+	list := unseen(a)
+	for i := range list {
+		list[i].of = bytesOf(made.Object.Value, 0, 0).of
+	}
+	return list
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,8 +95,7 @@ func TestE1_AChangeOfTheVerifierIsToldBeforeTheReplyThatShowsIt(t *testing.T) {
 				for n := range 3 {
 					s.mem.Restart()
 					call(user(t, f), h)
-					mustBe(t, "events", len(told.all()), n+1)
-					mustBe(t, "event", told.all()[n], Event{Available: true, VerifierChanged: true})
+					mustBe(t, "events", told.all(), slices.Repeat([]Event{{Available: true, VerifierChanged: true}}, n+1))
 					call(user(t, f), h)
 					mustBe(t, "events", len(told.all()), n+1)
 				}
@@ -152,11 +153,30 @@ func TestListingsAreAskedForWithinBounds(t *testing.T) {
 		s.furnish()
 		u := user(t, f)
 		mustBe(t, "READDIR", u.ReadDir(f.Root(), 0, wire.Verifier{}, 1<<31).Status, wire.OK)
-		r := u.ReadDirPlus(f.Root(), 0, wire.Verifier{}, 1<<31, 1<<31)
-		mustBe(t, "READDIRPLUS", r.Status, wire.OK)
+		mustBe(t, "READDIRPLUS", u.ReadDirPlus(f.Root(), 0, wire.Verifier{}, 1<<31, 1<<31).Status, wire.OK)
+		a := bounded(&wire.ReadDirArgs{Cookie: 7, Count: 1 << 31})
+		mustBe(t, "READDIR", a, wire.Message(&wire.ReadDirArgs{Cookie: 7, Count: maxTransfer}))
+		a = bounded(&wire.ReadDirPlusArgs{Cookie: 7, DirCount: 1 << 31, MaxCount: 1 << 31})
+		mustBe(t, "READDIRPLUS", a, wire.Message(&wire.ReadDirPlusArgs{Cookie: 7, DirCount: maxTransfer, MaxCount: maxTransfer}))
+	})
+}
+
+// Results that are long lie in memory that is used again for the next ones.
+func TestResultsAreTheCallersOwn(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
+		for i := range 200 {
+			s.mem.Put(fmt.Sprint("file", i), nil)
+		}
+		s.mem.Put("long", bytes.Repeat([]byte{0xaa}, 64<<10))
+		u := user(t, f)
+		r := u.ReadDirPlus(f.Root(), 0, wire.Verifier{}, 1<<20, 1<<20)
+		for _, n := range []uint32{20 << 10, 40 << 10, 60 << 10} {
+			u.Read(s.mem.Find("long"), 0, n)
+		}
+		mustBe(t, "entries", len(r.Entries) > 200, true)
 		for _, e := range r.Entries {
-			if e.Name == "file" && !bytes.Equal(e.Handle.Value, s.mem.Find("file")) {
-				t.Errorf("the handle of file: %x", e.Handle.Value)
+			if want := s.mem.Find(e.Name); strings.HasPrefix(e.Name, "file") && !bytes.Equal(e.Handle.Value, want) {
+				t.Fatalf("the handle of %s has become %x instead of %x", e.Name, e.Handle.Value, want)
 			}
 		}
 	})

@@ -21,7 +21,9 @@ func (l *link) greet(ctx context.Context) error {
 	e := xdr.NewEncoder(make([]byte, markLength, 256))
 	r := c.opts.Greeting
 	(&CallHeader{XID: xid, Program: c.opts.Program, Version: c.opts.Version, Procedure: r.Procedure, Cred: r.Cred}).Encode(&e)
-	r.Args.Encode(&e)
+	if r.Args != nil {
+		r.Args.Encode(&e)
+	}
 	binary.BigEndian.PutUint32(e.Bytes(), lastFragment|uint32(e.Len()-markLength))
 	if _, err := l.net.Write(e.Bytes()); err != nil {
 		return fmt.Errorf("greeting: %w", err)
