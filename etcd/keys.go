@@ -13,6 +13,8 @@ import (
 //	/forebay/v1/applied/FILE/KIND/NAME             the object as FILE last applied it
 //	/forebay/v1/identities/ARRAY                   identity of the medium, from the first attachment on
 //	/forebay/v1/naa/VOLUME                         32 hex digits, made once
+//	/forebay/v1/shards/VOLUME                      {"epoch": E, "base": B}
+//	/forebay/v1/policies/VOLUME                    through or back, where it was set while the volume was served
 //	/forebay/v1/cluster-key                        64 hex digits, made once
 //	/forebay/v1/exports/VOLUME                     the number of a volume in NFS handles, decimal, never another's
 //	/forebay/v1/last-export                        the number that was given out last
@@ -40,6 +42,10 @@ func keyIdentity(array string) string { return keyRoot + "identities/" + url.Pat
 func keyNAA(volume string) string { return keyRoot + "naa/" + url.PathEscape(volume) }
 
 func keyExport(volume string) string { return keyExports + url.PathEscape(volume) }
+
+func keyShard(volume string) string { return keyRoot + "shards/" + url.PathEscape(volume) }
+
+func keyPolicy(volume string) string { return keyRoot + "policies/" + url.PathEscape(volume) }
 
 func keyHandle(hash [32]byte) string { return keyRoot + "handles/" + hex.EncodeToString(hash[:]) }
 

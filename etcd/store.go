@@ -3,6 +3,8 @@ package etcd
 import (
 	"context"
 	"errors"
+
+	"forebay/cachecore"
 )
 
 // Store is the cluster's memory. Calls may run concurrently, of several gateways too. What fails by ctx or by a lost server may have
@@ -23,6 +25,19 @@ type Store interface {
 	// ClusterID is a UUID, made when it is first asked for.
 	ClusterID(ctx context.Context) (string, error)
 	HandleStore
+	ShardStore
+}
+
+// ShardStore keeps the records of shards (PROTOCOL A1), as far as one gateway alone needs them.
+type ShardStore interface {
+	// NewEpoch gives a shard an epoch above all before it, for an owner that starts (PROTOCOL A3). Records of the log below base don't count (A2).
+	NewEpoch(ctx context.Context, volume string) (epoch, base cachecore.Epoch, err error)
+	// RaiseBase gives a shard an epoch above all before it, which is its base from now on: write-through is entered.
+	RaiseBase(ctx context.Context, volume string) (cachecore.Epoch, error)
+	// Policy is when writes of a volume are acknowledged, as it was set while it was served; empty: as its configuration says.
+	Policy(ctx context.Context, volume string) (string, error)
+	// SetPolicy sets it; empty: as its configuration says.
+	SetPolicy(ctx context.Context, volume, write string) error
 }
 
 // HandleStore is what NFS handles need that clients keep for as long as they like.

@@ -25,6 +25,8 @@ func Suite(t *testing.T, open func(t *testing.T) etcd.Store) {
 		{"TheClusterKeyIsMadeOnce", clusterKey},
 		{"ExportsHaveNumbersOfTheirOwn", exportIDs},
 		{"HandlesAreFoundByTheirHash", handles},
+		{"A2_EpochsOnlyGrow", epochs},
+		{"PoliciesAreKept", policies},
 		{"AFileMayChangeWhatItApplied", changes},
 		{"DriftIsRefusedAndTold", drift},
 		{"AFileMayGiveUpWhatOthersChanged", givenUp},
