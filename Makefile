@@ -23,8 +23,8 @@ run: build
 # the mutations and the black-box tests with real clients and arrays.
 test: deps build
 	$(GO) vet ./...
-	$(GO) test -timeout 15m ./...
-	$(GO) test -race -timeout 10m $(PKGS)
+	$(GO) test -timeout 25m ./...
+	$(GO) test -race -timeout 20m $(PKGS)
 
 unit:
 	$(GO) test $(PKGS)

@@ -74,6 +74,9 @@ func checkTiers(c *Config, d *document) {
 		}
 		if t.Log != nil {
 			d.require(at+".log.path", t.Log.Path)
+			if t.Log.Size != 0 && t.Log.Size < minLog || t.Log.Size%4096 != 0 {
+				d.refuse(at+".log.size", "%s: at least %s, and a multiple of 4KiB", t.Log.Size, Size(minLog))
+			}
 		}
 	}
 }
@@ -83,3 +86,6 @@ func (c *Config) requirePool(d *document, key, pool string) {
 		d.refuse(key, "no pool %q under pools", pool)
 	}
 }
+
+// minLog is the least size of a write log in bytes.
+const minLog = 64 << 20

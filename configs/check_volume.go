@@ -16,6 +16,9 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 	c.checkFrom(d, at+".from", v)
 	c.requirePool(d, at+".pool", v.Pool)
 	checkPolicy(c, d, at+".policy", v.Pool, &v.Policy)
+	if v.NFS != nil && v.Policy.Write == WriteBack {
+		d.refuse(at+".policy.write", "not built yet: write-back of NFS exports")
+	}
 	for i, r := range v.Rules {
 		d.require(fmt.Sprintf("%s.rules[%d].path", at, i), r.Path)
 		checkPolicy(c, d, fmt.Sprintf("%s.rules[%d].policy", at, i), v.Pool, &v.Rules[i].Policy)
@@ -73,17 +76,19 @@ func checkPolicy(c *Config, d *document, at, pool string, p *Policy) {
 		d.refuse(at+".replicas", "%d peers: at most 2 hold a write", peers)
 	case p.Write == WriteThrough && peers > 0:
 		d.refuse(at+".replicas", "the array has every write of write: through; replicas go with write: back")
+	case p.Write == WriteThrough && p.Survives != "":
+		d.refuse(at+".survives", "the array has every write of write: through; this goes with write: back")
 	case p.Write != WriteBack:
-	case p.Survives == SurvivesGatewayLoss && peers == 0, p.Survives == SurvivesPowerLoss && peers == 0:
-		d.refuse(at+".survives", "%s needs a write on at least one peer: add replicas, or say survives: nothing", p.Survives)
+	case p.Survives == SurvivesGatewayLoss && peers == 0:
+		d.refuse(at+".survives", "gateway-loss needs a write on at least one peer: add replicas, or say survives: nothing")
 	case p.Survives == SurvivesPowerLoss && !c.logsDurably(pool):
-		d.refuse(at+".survives", "power-loss needs a log or flash in the tier of pool %q; RAM gives gateway-loss", pool)
+		d.refuse(at+".survives", "power-loss needs a log in the tier of pool %q; RAM alone gives gateway-loss with a peer, or else nothing", pool)
 	}
 }
 
-// logsDurably says whether this gateway's tier for the pool has what a write log can be kept on.
+// logsDurably says whether this gateway's tier for the pool has a write log that a power cut leaves alone.
 func (c *Config) logsDurably(pool string) bool {
-	return slices.ContainsFunc(c.Gateway.Tiers, func(t Tier) bool { return t.Pool == pool && (t.Flash != nil || t.Log != nil) })
+	return slices.ContainsFunc(c.Gateway.Tiers, func(t Tier) bool { return t.Pool == pool && t.Log != nil })
 }
 
 const maxLUN = 1<<14 - 1 // flat space addressing, SAM-5 section 4.7

@@ -46,13 +46,15 @@ type Tier struct {
 	// Size of the RAM arena, page-locked, at least 1MiB.
 	RAM   Size   `yaml:"ram" json:"ram"`
 	Flash *Media `yaml:"flash" json:"flash,omitempty"`
-	Log   *Media `yaml:"log" json:"log,omitempty"`
+	// Where the write log is, for volumes with write: back. Without it that is in RAM, a quarter of ram more, and survives nothing.
+	Log *Media `yaml:"log" json:"log,omitempty"`
 }
 
 // Media is a file or block device of a tier.
 type Media struct {
 	Path string `yaml:"path" json:"path" jsonschema:"required"`
-	Size Size   `yaml:"size" json:"size"`
+	// Of a file that is made; of a device, how much of it is used. Default: as large as it is.
+	Size Size `yaml:"size" json:"size"`
 }
 
 // Limits bound what clients can take of the gateway.

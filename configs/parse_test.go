@@ -162,9 +162,10 @@ func TestVolumesDoNotOverlap(t *testing.T) {
 // PROTOCOL B8: a policy that can't keep what it promises is refused, whether or not it is built.
 func TestB8_APolicyThatCannotKeepItsPromiseIsRefused(t *testing.T) {
 	for policy, want := range map[string]string{
-		`{write: back, survives: gateway-loss}`: "gateway-loss needs a write on at least one peer",
-		`{write: back}`:                         "power-loss needs a write on at least one peer",
-		`{write: back, survives: power-loss, replicas: {same-domain: 1}}`:    "power-loss needs a log or flash",
+		`{write: back, survives: gateway-loss}`:                              "gateway-loss needs a write on at least one peer",
+		`{write: back}`:                                                      "power-loss needs a log in the tier",
+		`{write: through, survives: power-loss}`:                             "this goes with write: back",
+		`{write: back, survives: power-loss, replicas: {same-domain: 1}}`:    "power-loss needs a log in the tier",
 		`{write: back, replicas: {same-domain: 2, other-domain: 1}}`:         "at most 2 hold a write",
 		`{write: back, survives: nothing, replicas: {same-domain: -1}}`:      "a number below 0",
 		`{write: through, replicas: {other-domain: 1}}`:                      "replicas go with write: back",
@@ -174,13 +175,12 @@ func TestB8_APolicyThatCannotKeepItsPromiseIsRefused(t *testing.T) {
 		`{write: back, survives: gateway-loss, replicas: {other-domain: 2}}`: "",
 	} {
 		_, err := configs.Parse("f.yaml", []byte(strings.Replace(whole, "    pool: fast\n", "    pool: fast\n    policy: "+policy+"\n", 1)))
-		if err == nil {
-			t.Errorf("%s is accepted", policy)
-			continue
-		}
 		var told []string
+		if err == nil {
+			err = errors.New("")
+		}
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			if !strings.Contains(line, "not built yet") {
+			if line != "" && !strings.Contains(line, "not built yet") {
 				told = append(told, line)
 			}
 		}
@@ -209,9 +209,9 @@ func TestWhatIsNotBuiltIsRefusedWithAWord(t *testing.T) {
 		told[e.Key] = true
 	}
 	for _, key := range []string{
-		"gateway.listen.peers", "gateway.tiers[0].flash", "gateway.tiers[0].log", "gateway.tls",
+		"gateway.listen.peers", "gateway.tiers[0].flash", "gateway.tls",
 		"gateway.api.tokens-file", "fault-domains[0].partners",
-		"volumes[0].policy.write", "volumes[0].policy.replicas", "volumes[0].policy.survives", "volumes[0].limits", "volumes[0].iscsi.address",
+		"volumes[0].policy.replicas", "volumes[0].limits", "volumes[0].iscsi.address",
 		"volumes[1].rules", "volumes[1].nfs.address",
 	} {
 		if !told[key] {

@@ -14,7 +14,6 @@ var unbuilt = []struct {
 }{
 	{key: "gateway.listen.peers", what: "several gateways", missing: notOff},
 	{key: "gateway.tiers[].flash", what: "the flash tier"},
-	{key: "gateway.tiers[].log", what: "the write log"},
 	{key: "gateway.tls", what: "TLS"},
 	{key: "gateway.api.tokens-file", what: "access to the API by token"},
 	{key: "etcd.embedded.peers", what: "several gateways"},
@@ -22,16 +21,13 @@ var unbuilt = []struct {
 	{key: "etcd.endpoints", what: "an etcd outside the gateway"},
 	{key: "fault-domains[].partners", what: "replicas in other fault domains"},
 	{key: "arrays[].file.shared", what: "devices that several gateways share", missing: not("false")},
-	{key: "volumes[].policy.write", what: "write-back", missing: is(WriteBack)},
 	{key: "volumes[].policy.replicas", what: "replicas"},
-	{key: "volumes[].policy.survives", what: "write-back"},
 	{key: "volumes[].limits", what: "limits of a volume"},
 	{key: "volumes[].rules", what: "policies of single files"},
 	{key: "volumes[].iscsi.address", what: "addresses that follow a volume"},
 	{key: "volumes[].nfs.address", what: "addresses that follow a volume"},
 }
 
-func is(v string) func(string) bool  { return func(value string) bool { return value == v } }
 func not(v string) func(string) bool { return func(value string) bool { return value != v } }
 
 var notOff = not(string(Off))

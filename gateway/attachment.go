@@ -54,6 +54,7 @@ type attachment struct {
 		info   cachecore.ArrayInfo // of the last one attached
 		reason string              // why it is away
 
+		life              uint64 // how often it may have forgotten what it had answered
 		answered, flushed uint64 // changes answered that are not durable by themselves; how many of them a flush has covered
 	}
 }
@@ -128,6 +129,7 @@ func (a *attachment) set(array backend) {
 	info := array.Info()
 	a.mu.Lock()
 	a.mu.array, a.mu.calls, a.mu.info, a.mu.reason = array, new(sync.WaitGroup), info, ""
+	a.mu.life++
 	a.mu.Unlock()
 	a.log.Info().Str("kind", a.kind).Int64("bytes", info.Size).Str("identity", info.Identity).Bool("thin", info.Thin).Msg("array attached")
 }
@@ -161,6 +163,20 @@ func (a *attachment) close(array backend) {
 	if err := array.Close(); err != nil {
 		a.log.Warn().Err(err).Msg("close the array")
 	}
+}
+
+// Life implements writeback.Lives.
+func (a *attachment) Life() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mu.life
+}
+
+// forgot notes that the array may have lost what it had answered.
+func (a *attachment) forgot() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.life++
 }
 
 // state is what the status tells.

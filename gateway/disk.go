@@ -11,6 +11,7 @@ import (
 	"forebay/cachecore"
 	"forebay/cachecore/stats"
 	"forebay/cachecore/volume"
+	"forebay/cachecore/writeback"
 	"forebay/configs"
 	"forebay/protocols/scsi"
 )
@@ -21,6 +22,7 @@ type disk struct {
 	object     cachecore.ObjectID
 	pool       *pool
 	attachment *attachment
+	back       *back // nil: writes are the array's to answer
 	identity   scsi.Identity
 	stats      *stats.Volume
 	storage    storage
@@ -46,8 +48,21 @@ func (s *disk) name() string { return s.config.Name }
 
 // run keeps the volume's array attached until ctx ends.
 func (s *disk) run(ctx context.Context) {
+	var destager sync.WaitGroup
+	if s.back != nil {
+		destager.Go(func() { s.back.Run(ctx) })
+	}
 	s.attachment.run(ctx, s)
 	s.setReady(false)
+	destager.Wait()
+}
+
+// array is what the volume is over.
+func (s *disk) array() cachecore.Array {
+	if s.back != nil {
+		return s.back
+	}
+	return s.attachment
 }
 
 // attaching says how large the volume is. At a later attachment than the first nothing that is cached is
@@ -60,6 +75,9 @@ func (s *disk) attaching(info cachecore.ArrayInfo) {
 }
 
 func (s *disk) resized(info cachecore.ArrayInfo) {
+	if s.back != nil {
+		info.WriteCache = s.back.WriteCache(info)
+	}
 	s.device.SetGeometry(geometryOf(info, s.config.ISCSI.BlockSize))
 }
 
@@ -70,10 +88,13 @@ func (s *disk) doubted(unflushed bool) {
 	}
 	v.Drop()
 	s.log.Warn().Msg("others may have written to the array; the cache is emptied")
-	if unflushed {
+	if unflushed && s.answeredByArray() {
 		s.writesLost("others took the array before it had flushed all that it had answered")
 	}
 }
+
+// answeredByArray says whether the array has answered changes that no flush has covered: what the log has answered is carried there again.
+func (s *disk) answeredByArray() bool { return s.back == nil || s.back.Unflushed() }
 
 // writesLost tells every initiator that what was answered may be gone.
 func (s *disk) writesLost(why string) {
@@ -86,7 +107,7 @@ func (s *disk) attached() {
 	if v := s.storage.volume.Load(); v != nil {
 		v.Wake()
 	} else {
-		s.storage.volume.Store(volume.New(volume.Options{Object: s.object, Array: s.attachment, Store: s.pool.store, Buffers: s.pool.buffers,
+		s.storage.volume.Store(volume.New(volume.Options{Object: s.object, Array: s.array(), Store: s.pool.store, Buffers: s.pool.buffers,
 			Stats: s.stats, OnArrayLoss: s.config.Policy.OnArrayLoss.Hold}))
 	}
 	s.setReady(true)
@@ -95,8 +116,11 @@ func (s *disk) attached() {
 
 // lost keeps the unit ready for as long as the policy holds I/O. What was answered and may be gone is told to every initiator.
 func (s *disk) lost(unflushed bool) {
-	if unflushed {
+	if unflushed && s.answeredByArray() {
 		s.writesLost("the array was lost before it had flushed all that it had answered")
+	}
+	if s.back != nil && s.back.Status().Effective == writeback.Back {
+		return // writes go on
 	}
 	hold := s.config.Policy.OnArrayLoss.Hold
 	if hold == 0 {
@@ -155,7 +179,7 @@ func (s *disk) close(ctx context.Context) error {
 	if v == nil {
 		return nil
 	}
-	if attached, _ := s.attachment.state(); attached {
+	if attached, _ := s.attachment.state(); attached || s.back != nil {
 		if err := v.Flush(ctx); err != nil {
 			s.log.Error().Err(err).Msg("the array could not be flushed at the end")
 		}

@@ -174,7 +174,7 @@ func TestAControlPlaneThatFailsIsToldAndVolumesGoOn(t *testing.T) {
 
 func TestMemoryThatIsInUseIsNotGivenBack(t *testing.T) {
 	t.Run("a pinned block", func(t *testing.T) {
-		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, newLines(t).logger())
+		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, false, newLines(t).logger())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestMemoryThatIsInUseIsNotGivenBack(t *testing.T) {
 		d.Release()
 	})
 	t.Run("a buffer of a fill", func(t *testing.T) {
-		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, newLines(t).logger())
+		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, false, newLines(t).logger())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"forebay/cachecore"
 	remote "forebay/gateway/backend/nfs"
+	"forebay/gateway/export"
 	"forebay/protocols/nfs"
 )
 
@@ -53,6 +54,17 @@ func newFiler(name, kind string, open func(context.Context) (files, error), log 
 	f := &filer{name: name, kind: kind, open: open, log: log.With().Str("array", name).Logger(), opened: make(chan struct{})}
 	f.mu.reason = "not attached yet"
 	return f
+}
+
+// exports are those of the shares over it.
+func (f *filer) exports() []*export.Export {
+	var list []*export.Export
+	for _, u := range f.users {
+		if s, ok := u.(*share); ok {
+			list = append(list, s.export)
+		}
+	}
+	return list
 }
 
 // run opens the medium, and closes it when ctx ends.

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"forebay/cachecore"
+	"forebay/cachecore/writelog"
 	"forebay/configs"
 	"forebay/etcd"
 	"forebay/gateway/export"
@@ -131,7 +132,7 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	for _, t := range g.config.Gateway.Tiers {
-		p, err := newPool(t, g.log)
+		p, err := newPool(t, g.writesBack(t.Pool), g.log)
 		if err != nil {
 			return err
 		}
@@ -141,17 +142,26 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	bases := map[writelog.Shard]cachecore.Epoch{}
 	objects := new(export.Objects)
 	objects.Reserve(len(g.config.Volumes))
 	for i, c := range g.config.Volumes {
-		if err := g.addVolume(ctx, known, c, cachecore.ObjectID(i+1), objects); err != nil {
+		if err := g.addVolume(ctx, known, c, cachecore.ObjectID(i+1), objects, bases); err != nil {
 			return fmt.Errorf("volume %s: %w", c.Name, err)
 		}
+	}
+	if err := g.replay(bases); err != nil {
+		return err
 	}
 	if err := g.buildServer(); err != nil {
 		return err
 	}
 	return g.buildNFS(ctx)
+}
+
+// writesBack says whether a volume of a pool is to be acknowledged by a log.
+func (g *Gateway) writesBack(pool string) bool {
+	return slices.ContainsFunc(g.config.Volumes, func(v configs.Volume) bool { return v.Pool == pool && v.Policy.Write == configs.WriteBack })
 }
 
 // buildServer makes what serves the volumes.
@@ -199,7 +209,8 @@ func (g *Gateway) arrays(ctx context.Context) (arrays, error) {
 }
 
 // addVolume makes one volume, an object of that number if it is a disk.
-func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume, object cachecore.ObjectID, objects *export.Objects) error {
+func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume, object cachecore.ObjectID, objects *export.Objects,
+	bases map[writelog.Shard]cachecore.Epoch) error {
 	p := g.pools[c.Pool]
 	if p == nil {
 		return fmt.Errorf("this gateway gives no tier to pool %s: add one under gateway.tiers", c.Pool)
@@ -217,7 +228,15 @@ func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume,
 		return err
 	}
 	identity := scsi.Identity{NAA: naa, Serial: hex.EncodeToString(naa[:]), Vendor: "FOREBAY", Product: "VOLUME", Name: c.Name}
-	g.disks = append(g.disks, newDisk(c, object, p, known.attachment(a, c), identity, g.log))
+	d := newDisk(c, object, p, known.attachment(a, c), identity, g.log)
+	if p.log != nil {
+		var base cachecore.Epoch
+		if d.back, base, err = newBack(ctx, g.store, c, p, d.attachment, naa, g.log); err != nil {
+			return err
+		}
+		bases[shardOf(naa)] = base
+	}
+	g.disks = append(g.disks, d)
 	return nil
 }
 

@@ -118,7 +118,7 @@ func serve(t *testing.T, hold configs.OnArrayLoss, begin func(*san), test func(*
 	synctest.Test(t, func(t *testing.T) {
 		s, log := newSAN(t, cachecore.ArrayInfo{}), newLines(t)
 		begin(s)
-		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, log.logger())
+		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, false, log.logger())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,9 @@ type event struct {
 // hear takes an event from the backend's goroutine. That the cache is in doubt is passed on at once, as the backend serves right after; the
 // rest waits for the attachment's.
 func (a *attachment) hear(e event) {
+	if e.Forsaken {
+		a.forgot()
+	}
 	if e.Unproven {
 		a.watcher.doubted(e.Forsaken)
 	}

@@ -17,6 +17,7 @@ type pool struct {
 	arena   *ram.Arena
 	store   *ram.Store
 	buffers *ram.Buffers
+	log     *poolLog // nil: writes are the arrays' to answer
 }
 
 // The memory for I/O is not taken from a tier: a tier's size is what it caches. Pages of it that are never used cost nothing.
@@ -25,7 +26,8 @@ const (
 	writeBytes = 256 << 20 // of the gateway: data-out on its way from initiators to arrays
 )
 
-func newPool(t configs.Tier, log zerolog.Logger) (*pool, error) {
+// newPool makes what a tier gives, and with it a write log if there is a medium for it, or if volumes need one.
+func newPool(t configs.Tier, logged bool, log zerolog.Logger) (*pool, error) {
 	arena, err := newArena(int64(t.RAM)+fillBytes, log.With().Str("pool", t.Pool).Logger())
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", t.Pool, err)
@@ -34,13 +36,19 @@ func newPool(t configs.Tier, log zerolog.Logger) (*pool, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("pool %s: %w", t.Pool, err), arena.Close())
 	}
-	return &pool{name: t.Pool, arena: arena, store: store, buffers: ram.NewBuffers(arena.Take(fillBytes))}, nil
+	p := &pool{name: t.Pool, arena: arena, store: store, buffers: ram.NewBuffers(arena.Take(fillBytes))}
+	if logged || t.Log != nil {
+		if p.log, err = openLog(t, log); err != nil {
+			return nil, errors.Join(err, arena.Close())
+		}
+	}
+	return p, nil
 }
 
 // close waits until nobody has pinned a block any more; volumes are closed and have no buffers out. With an error the memory is still in use
 // and stays.
 func (p *pool) close(ctx context.Context) error {
-	err := p.store.Close(ctx)
+	err := errors.Join(p.log.close(), p.store.Close(ctx))
 	if err == nil {
 		err = allBack(p.buffers, fillBytes)
 	}

@@ -42,6 +42,7 @@ func newShare(c configs.Volume, id uint16, p *pool, objects *export.Objects, f *
 		s.served.Clients = append(s.served.Clients, prefix)
 	}
 	f.users = append(f.users, s)
+	export.Beside(f.exports()...)
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"forebay/cachecore/stats"
+	"forebay/cachecore/writeback"
 	"forebay/configs"
 	"forebay/gateway/api"
 	"forebay/protocols/nfs"
@@ -75,6 +76,9 @@ const (
 
 func (s *disk) status(sessions int) api.Volume {
 	v := statusOf(s, s.config, s.attachment.name, s.stats, sessions)
+	if s.back != nil {
+		s.back.states(&v)
+	}
 	v.Bytes, v.Target, v.LUN, v.NAA = s.attachment.Info().Size, s.config.ISCSI.Target, uint64(s.config.ISCSI.LUN), hex.EncodeToString(s.identity.NAA[:])
 	return v
 }
@@ -91,6 +95,20 @@ func statusOf(s served, c configs.Volume, array string, counters *stats.Volume, 
 		v.Effective, v.Reason = suspended, "array "+array+": "+reason
 	}
 	return v
+}
+
+// states tells a policy and what it is now, of a volume that has a write log.
+func (b *back) states(v *api.Volume) {
+	s := b.Status()
+	v.Writeback = b.status()
+	v.Requested = s.Requested.String()
+	if v.Effective == suspended && s.Effective == writeback.Through {
+		return
+	}
+	v.Effective = s.Effective.String()
+	if s.Reason != "" {
+		v.Reason = s.Reason
+	}
 }
 
 func (s *share) status(mounted int) api.Volume {

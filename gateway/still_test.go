@@ -18,7 +18,7 @@ func still(t *testing.T) *Gateway {
 	config := &configs.Config{Gateway: configs.Gateway{Name: "gw-a", FaultDomain: "rack-1", Tiers: []configs.Tier{{Pool: "fast", RAM: mib}}}}
 	g := New(Options{Config: config, Log: log.logger(), Version: "v1.2.3"})
 	g.started = time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)
-	p, err := newPool(config.Gateway.Tiers[0], g.log)
+	p, err := newPool(config.Gateway.Tiers[0], false, g.log)
 	if err != nil {
 		t.Fatal(err)
 	}

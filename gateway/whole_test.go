@@ -35,7 +35,7 @@ func whenServed(t *testing.T, volumes int, hold configs.OnArrayLoss, begin func(
 		w := &whole{t: t, log: newLines(t), pipes: newPipes(), failed: make(chan error, 1), ended: make(chan error, 1)}
 		config := &configs.Config{Gateway: configs.Gateway{Name: "gw-a", Tiers: []configs.Tier{{Pool: "fast", RAM: mib}}, Listen: configs.Listen{API: configs.Off}}}
 		w.Gateway = New(Options{Config: config, Log: w.log.logger()})
-		p, err := newPool(config.Gateway.Tiers[0], w.Gateway.log)
+		p, err := newPool(config.Gateway.Tiers[0], false, w.Gateway.log)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,8 +32,10 @@ type settings struct {
 	array     string   // of an array behind: what stands under its name; empty: a file with the size of disk
 	lun       int      // of such an array
 	path      string   // likewise, of a file
-	policy    string   // further keys of the policy
+	write     string   // of the policy; through
+	policy    string   // further keys of it
 	volume    []string // further lines of the volume's iscsi mapping
+	log       string   // keys of the tier's log mapping
 	export    string   // keys of an nfs mapping: the volume is an export instead
 	host      string   // that NFS is served at; 127.0.0.1
 	portmap   bool     // with a port mapper there
@@ -63,6 +65,10 @@ func (s settings) config() string {
 	if s.portmap {
 		portmap = host + ":111"
 	}
+	if s.log != "" {
+		s.log = fmt.Sprintf(", log: {%s}", s.log)
+	}
+	write := or(s.write, "through")
 	from := fmt.Sprintf("lun: %d", s.lun)
 	if s.path != "" {
 		from = "path: " + s.path
@@ -77,7 +83,7 @@ func (s settings) config() string {
     mount: %[9]s:%[11]d
     portmap: %[12]s
   tiers:
-    - {pool: fast, ram: %[3]s}
+    - {pool: fast, ram: %[3]s%[13]s}
   limits: {%[4]s}
   log: {level: info, format: json}
 etcd:
@@ -91,9 +97,10 @@ volumes:
   - name: vol1
     from: {array: disk1, %[6]s}
     pool: fast
-    policy: {write: through%[7]s}
+    policy: {write: %[14]s%[7]s}
     %[8]s
-`, s.dir, or(s.listen, "127.0.0.1:0"), or(s.ram, "64MiB"), s.limits, or(s.array, file), from, s.policy, frontend, host, s.nfsPort, s.mountPort, portmap)
+`, s.dir, or(s.listen, "127.0.0.1:0"), or(s.ram, "64MiB"), s.limits, or(s.array, file), from, s.policy, frontend, host, s.nfsPort, s.mountPort, portmap,
+		s.log, write)
 }
 
 // gatewayProcess is a running gateway.

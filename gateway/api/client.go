@@ -1,11 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -31,6 +33,30 @@ func NewClient(base string) *Client {
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
 	return s, c.get(ctx, "/api/v1/status", &s)
+}
+
+// Operate has a gateway do something with a volume: policy, drain, pause-writeback, barrier. It waits for as long as that takes.
+func (c *Client) Operate(ctx context.Context, volume, operation string, o Operation) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	at := c.base + "/api/v1/volumes/" + url.PathEscape(volume) + "/" + operation
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("the gateway's address %q: %w", c.base, err)
+	}
+	patient := http.Client{} // ctx ends it
+	resp, err := patient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no gateway answers at %s (name another with --api or FOREBAY_API): %w", c.base, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+		return fmt.Errorf("volume %s: %s", volume, strings.TrimSpace(string(text)))
+	}
+	return nil
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {

@@ -13,6 +13,7 @@ type Source interface {
 	Status() Status
 	// Ready is nil once the gateway serves, else what it waits for.
 	Ready() error
+	Operator
 }
 
 // maxScrapes is how many /metrics are answered at a time; each copies all histograms.
@@ -32,6 +33,7 @@ func Handler(s Source, metrics prometheus.Gatherer) http.Handler {
 		}
 		http.Error(w, "no volume of that name", http.StatusNotFound)
 	})
+	operations(mux, s)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := s.Ready(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)

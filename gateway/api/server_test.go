@@ -1,11 +1,14 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +20,10 @@ import (
 
 // source answers what a test gives it.
 type source struct {
-	status api.Status
-	ready  error
+	status   api.Status
+	ready    error
+	operated *[]string
+	refuses  error
 }
 
 func (s source) Status() api.Status { return s.status }
@@ -239,6 +244,64 @@ func TestScrapesAreBounded(t *testing.T) {
 	for range most {
 		if code := <-codes; code != http.StatusOK {
 			t.Errorf("the others are answered %d", code)
+		}
+	}
+}
+
+func (s source) SetWrite(_ context.Context, volume, write string) error {
+	return s.operate("policy", volume, write)
+}
+func (s source) Drain(_ context.Context, volume string) error { return s.operate("drain", volume, "") }
+func (s source) PauseWriteback(_ context.Context, volume string, ttl time.Duration) error {
+	return s.operate("pause", volume, ttl.String())
+}
+func (s source) Barrier(_ context.Context, volume string, hold time.Duration) error {
+	return s.operate("barrier", volume, hold.String())
+}
+
+func (s source) operate(what, volume, value string) error {
+	if s.operated != nil {
+		*s.operated = append(*s.operated, strings.TrimSpace(what+" "+volume+" "+value))
+	}
+	return s.refuses
+}
+
+func TestOperationsReachTheGateway(t *testing.T) {
+	var done []string
+	s := httptest.NewServer(api.Handler(source{operated: &done}, prometheus.NewRegistry()))
+	defer s.Close()
+	c := api.NewClient(s.URL)
+	for operation, o := range map[string]api.Operation{"policy": {Write: "back"}, "drain": {}, "pause-writeback": {TTL: "30m"}, "barrier": {Hold: "1m0s"}} {
+		if err := c.Operate(t.Context(), "vol 1", operation, o); err != nil {
+			t.Errorf("%s: %v", operation, err)
+		}
+	}
+	slices.Sort(done)
+	if want := []string{"barrier vol 1 1m0s", "drain vol 1", "pause vol 1 30m0s", "policy vol 1 back"}; !slices.Equal(done, want) {
+		t.Errorf("%q", done)
+	}
+}
+
+func TestOperationsThatCanNotBeDoneAreTold(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		body   string
+		status int
+	}{
+		{nil, `{"ttl": "soon"}`, http.StatusBadRequest},
+		{nil, `{"ttl": "-1s"}`, http.StatusBadRequest},
+		{nil, `{"tll": "1s"}`, http.StatusBadRequest},
+		{nil, `{`, http.StatusBadRequest},
+		{api.ErrNotFound, `{"ttl": "1s"}`, http.StatusNotFound},
+		{fmt.Errorf("%w: no log", api.ErrRefused), `{"ttl": "1s"}`, http.StatusConflict},
+		{errors.New("away"), `{"ttl": "1s"}`, http.StatusServiceUnavailable},
+		{nil, `{"ttl": "1s"}`, http.StatusNoContent},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/volumes/v/pause-writeback", strings.NewReader(c.body))
+		api.Handler(source{refuses: c.err}, prometheus.NewRegistry()).ServeHTTP(w, r)
+		if w.Code != c.status {
+			t.Errorf("%v, %s: %d, want %d: %s", c.err, c.body, w.Code, c.status, w.Body)
 		}
 	}
 }

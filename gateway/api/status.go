@@ -63,8 +63,20 @@ type Volume struct {
 	// HitRate is the share of read blocks, 0 to 1, that the cache of this gateway answered since the start.
 	HitRate float64 `json:"hitRate"`
 	Latency Split   `json:"latency"`
+	// Writeback is of a volume that has a write log; it is there whatever the policy.
+	Writeback *Writeback `json:"writeback,omitempty"`
 	// Procedures are those of an NFS export that were called.
 	Procedures []Procedure `json:"procedures,omitempty"`
+}
+
+// Writeback is what of a volume is acknowledged and not on the array.
+type Writeback struct {
+	DirtyBytes        int64   `json:"dirtyBytes"`
+	OldestSeconds     float64 `json:"oldestSeconds"`
+	TimeToDestage     float64 `json:"timeToDestageSeconds"`    // 0: not known, or nothing to do
+	Held              bool    `json:"held,omitempty"`          // by a barrier
+	PausedSeconds     float64 `json:"pausedSeconds,omitempty"` // that write-back is paused for, still
+	SurvivesPowerLoss bool    `json:"survivesPowerLoss"`
 }
 
 // Procedure counts the calls of an NFS procedure since the start. Not OK are those that ended with another status, as a LOOKUP of a name that is not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"forebay/protocols/iscsi/initiator"
 )
@@ -35,10 +36,11 @@ func address(c *initiator.Command, block int, offset int64, data []byte, write b
 	}
 }
 
-// do executes a command. What the target did not execute is tried again; with Reconnect, so is a command that is repeatable and whose
+// do executes a command. What the target did not execute is tried again; with Reconnect, so is one that comes too early, while a target that has
+// restarted is getting ready, and a command that is repeatable and whose
 // session was lost. Any other one of unknown outcome is reported when the session is back: then it can't land any more.
 func (s *lunSession) do(ctx context.Context, c *initiator.Command, what string, repeatable bool) error {
-	for {
+	for begun := time.Now(); ; {
 		session := s.current()
 		err := session.Do(ctx, c)
 		switch {
@@ -47,6 +49,9 @@ func (s *lunSession) do(ctx context.Context, c *initiator.Command, what string, 
 		case ctx.Err() != nil:
 			return err
 		case refused(err):
+			continue
+		case s.tooEarly(err) && time.Since(begun) < reconnectPatience:
+			pause(ctx, tooEarlyPause)
 			continue
 		case session.Err() == nil:
 			return fmt.Errorf("%s: %w", what, err)
@@ -72,6 +77,14 @@ func unknown(err error) error {
 // refused says whether a command with this status was not executed and may be tried again.
 func refused(err error) bool {
 	return initiator.IsUnitAttention(err) || initiator.IsBusy(err)
+}
+
+// tooEarlyPause comes before a command is tried again that came too early.
+const tooEarlyPause = 50 * time.Millisecond
+
+// tooEarly says whether a target that is reconnected to was asked before it was ready.
+func (s *lunSession) tooEarly(err error) bool {
+	return s.lun.opts.Reconnect && initiator.IsBecomingReady(err)
 }
 
 // lunCommand is a command of the load.
@@ -105,6 +118,8 @@ func (c *lunCommand) completed(*initiator.Command) {
 		err = &lostError{c.session.Err()}
 	case refused(err):
 		err = &passingError{error: err}
+	case c.s.tooEarly(err):
+		err = &passingError{error: err, later: true}
 	}
 	c.done(err)
 }

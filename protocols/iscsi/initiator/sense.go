@@ -98,6 +98,13 @@ func IsBusy(err error) bool {
 	return errors.As(err, &e) && (e.Status == StatusBusy || e.Status == StatusTaskSetFull)
 }
 
+// IsBecomingReady says whether a command was not executed because the logical unit is on its way to be ready (SPC-4 D.2: 04h/01h): it may be done again,
+// later.
+func IsBecomingReady(err error) bool {
+	var e *StatusError
+	return errors.As(err, &e) && e.Status == StatusCheckCondition && e.Key == SenseNotReady && e.ASC == 0x04 && e.ASCQ == 0x01
+}
+
 // IsUnsupported says whether a command was not executed because the target does not know it, or something that it asked for
 // (INVALID COMMAND OPERATION CODE, INVALID FIELD IN CDB).
 func IsUnsupported(err error) bool {

@@ -1,0 +1,133 @@
+package writeback
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"forebay/cachecore"
+	"forebay/cachecore/writelog"
+)
+
+// Log is what Array needs of a writelog.Log.
+type Log interface {
+	Append(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error
+	MaxData() int64
+	ReadAt(p []byte, at writelog.Position, skip int64) error
+	Trim(s writelog.Shard, upto cachecore.Seq) error
+	Void(s writelog.Shard, below cachecore.Epoch) error
+	Space() (used, capacity int64)
+}
+
+// Buffers is memory for what is on its way to the array.
+type Buffers interface {
+	Acquire(ctx context.Context, into [][]byte, sizes []int) error
+	Put(p []byte)
+}
+
+// Ledger keeps a shard's epoch and base (PROTOCOL A1, A2).
+type Ledger interface {
+	// Raise returns an epoch above all before it, which is the base from now on: records of a lower one don't count. It is durable then.
+	Raise(ctx context.Context) (cachecore.Epoch, error)
+}
+
+// Options are what an Array is made of.
+type Options struct {
+	Array   cachecore.Array
+	Log     Log
+	Buffers Buffers // maxTransfer bytes at least for each of Parallel
+	Ledger  Ledger
+	Shard   writelog.Shard
+	Name    string          // of the shard, for people
+	Epoch   cachecore.Epoch // that the ledger gave for this start
+	Seq     cachecore.Seq   // the last that the log knows of the shard, trimmed or not
+	// Durable: what the log has answered survives a power cut. Else Flush and FUA wait for the array (PROTOCOL B8).
+	Durable bool
+	Cap     int64 // bytes of the log that the volume may fill with data; 0: as much as there is
+
+	IntervalSize int64         // bytes of data that close an interval; 0: 32 MiB
+	IntervalAge  time.Duration // after which it is closed; 0: 1 s
+	Parallel     int           // transfers to the array at a time, at most; 0: 32
+	Logger       zerolog.Logger
+}
+
+const (
+	defaultIntervalSize = 32 << 20
+	defaultIntervalAge  = time.Second
+	defaultParallel     = 32
+	maxTransfer         = 1 << 20
+)
+
+// Array is a cachecore.Array and Zeroer. Overlapping calls that change something are its user's to serialise, as for any array.
+type Array struct {
+	opts  Options
+	below cachecore.Array
+	log   zerolog.Logger
+	pace  pace
+	rate  rate
+
+	mu struct {
+		sync.Mutex
+		mode      Mode
+		wanted    Mode
+		reason    string // why they differ
+		epoch     cachecore.Epoch
+		seq       cachecore.Seq // the last that was given out
+		intervals []*interval   // in the order of the log, the open one last
+		shut      chan struct{} // made while writes wait: closed when they go on
+		direct    int           // writes at the array
+		unflushed bool          // writes were answered by the array that no flush has covered
+		cause     error         // of dead and lost, and afterwards why it can't be back
+		hold      time.Time     // no interval is begun until then
+		holdAfter *interval     // a hold begins when it has gone
+		holdFor   time.Duration // and lasts so long
+		retired   chan struct{} // closed and replaced when an interval has gone
+		poked     chan struct{} // one: the destager has something to look at
+	}
+}
+
+var (
+	_ cachecore.Array  = (*Array)(nil)
+	_ cachecore.Zeroer = (*Array)(nil)
+)
+
+// New returns an array in a mode, back or through, with no records. What the log has of the shard is given to it by Recover.
+func New(o Options, m Mode) *Array {
+	o.IntervalSize = cmp.Or(o.IntervalSize, defaultIntervalSize)
+	o.IntervalAge = cmp.Or(o.IntervalAge, defaultIntervalAge)
+	o.Parallel = cmp.Or(o.Parallel, defaultParallel)
+	a := &Array{opts: o, below: o.Array, log: o.Logger}
+	a.mu.mode, a.mu.wanted, a.mu.epoch = m, m, o.Epoch
+	a.mu.seq = o.Seq
+	a.mu.intervals = []*interval{newInterval()}
+	a.mu.retired = make(chan struct{})
+	a.mu.poked = make(chan struct{}, 1)
+	a.rate.start(o.Parallel)
+	return a
+}
+
+// open is the interval that records are appended to. a.mu is held.
+func (a *Array) open() *interval { return a.mu.intervals[len(a.mu.intervals)-1] }
+
+// poke has the destager look. a.mu is held.
+func (a *Array) poke() {
+	select {
+	case a.mu.poked <- struct{}{}:
+	default:
+	}
+}
+
+// Info implements cachecore.Array: an array whose answers last has no write cache.
+func (a *Array) Info() cachecore.ArrayInfo {
+	info := a.below.Info()
+	info.WriteCache = a.WriteCache(info)
+	return info
+}
+
+// WriteCache says whether what is answered may be lost before a flush. Modes come and go without initiators being told: it is the worst of them.
+func (a *Array) WriteCache(below cachecore.ArrayInfo) bool {
+	return below.WriteCache || !a.opts.Durable
+}

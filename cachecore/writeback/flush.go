@@ -1,0 +1,155 @@
+package writeback
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"forebay/cachecore"
+	"forebay/cachecore/writelog"
+)
+
+// Flush implements cachecore.Array. What a durable log has answered is durable; else the array has it, and has flushed it, when this returns.
+func (a *Array) Flush(ctx context.Context) error {
+	a.mu.Lock()
+	unflushed := a.mu.unflushed
+	a.mu.unflushed = false
+	a.mu.Unlock()
+	if !a.opts.Durable {
+		if err := a.sync(ctx); err != nil {
+			return err
+		}
+	}
+	if !unflushed {
+		return nil
+	}
+	err := a.below.Flush(ctx)
+	if err != nil {
+		a.mu.Lock()
+		a.mu.unflushed = true
+		a.mu.Unlock()
+	}
+	return err
+}
+
+// Drain waits until the array has all that was answered before.
+func (a *Array) Drain(ctx context.Context) error { return a.sync(ctx) }
+
+// sync waits until the array has, and has flushed, all records that were answered before.
+func (a *Array) sync(ctx context.Context) error {
+	a.mu.Lock()
+	a.closeOpen()
+	if len(a.mu.intervals) == 1 {
+		a.mu.Unlock()
+		return nil
+	}
+	last := a.mu.intervals[len(a.mu.intervals)-2]
+	a.poke()
+	a.mu.Unlock()
+	for {
+		a.mu.Lock()
+		gone, lost, retired := !slices.Contains(a.mu.intervals, last), a.mu.mode == Lost, a.mu.retired
+		cause := a.mu.cause
+		a.mu.Unlock()
+		switch {
+		case gone:
+			return nil
+		case lost:
+			return cause
+		}
+		select {
+		case <-retired:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Barrier waits until the array has all that was answered before, and has the destager begin nothing from then on until the hold is over, or Release is
+// called: a snapshot of the array taken meanwhile is a state that the client could have seen.
+func (a *Array) Barrier(ctx context.Context, hold time.Duration) error {
+	a.mu.Lock()
+	a.closeOpen()
+	if len(a.mu.intervals) == 1 {
+		a.mu.hold = time.Now().Add(hold)
+	} else {
+		a.mu.holdAfter, a.mu.holdFor = a.mu.intervals[len(a.mu.intervals)-2], hold
+	}
+	a.mu.Unlock()
+	return a.sync(ctx)
+}
+
+// Release ends a hold.
+func (a *Array) Release() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.hold, a.mu.holdAfter = time.Time{}, nil
+	a.poke()
+}
+
+// Recover enters a record that the log has from an earlier life, in its order, before the first call. They are carried to the array as one
+// interval, so that it never goes back to older content of a block (PROTOCOL E5).
+func (a *Array) Recover(r writelog.Record, at writelog.Position) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	iv := a.open()
+	switch r.Kind {
+	case writelog.Write:
+		iv.index.put(r.Off, r.Len, r.Seq)
+		iv.answered(r.Seq, r.Len, time.Now())
+	case writelog.Zero, writelog.Unmap:
+		iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
+		iv.answered(r.Seq, 0, time.Now())
+	}
+	iv.place(r.Seq, at)
+	a.mu.seq = max(a.mu.seq, r.Seq)
+	if a.mu.mode == Through { // there is something to be carried first
+		a.mu.mode = Draining
+	}
+}
+
+// Moved takes in that the log has copied a record's data to another place.
+func (a *Array) Moved(seq cachecore.Seq, to writelog.Position) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, iv := range a.mu.intervals {
+		if seq >= iv.first && uint64(seq-iv.first) < uint64(len(iv.places)) {
+			iv.place(seq, to)
+		}
+	}
+}
+
+// Unflushed says whether the array has answered changes, directly, that no flush has covered.
+func (a *Array) Unflushed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mu.unflushed
+}
+
+// Status is what an array tells of itself.
+type Status struct {
+	Requested, Effective Mode
+	Reason               string        // why they differ, or why the destager gets no further
+	Dirty                int64         // bytes that the array doesn't have
+	Oldest               time.Duration // the age of the oldest of them
+	Left                 time.Duration // that carrying them to the array may take; 0: not known
+	Held                 bool          // by a barrier
+}
+
+// Status returns the present state.
+func (a *Array) Status() Status {
+	rate := a.rate.incoming()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := Status{Requested: a.mu.wanted, Effective: a.mu.mode, Reason: a.mu.reason, Dirty: a.backlog(), Held: time.Now().Before(a.mu.hold)}
+	if first := a.mu.intervals[0]; first.records > 0 {
+		s.Oldest = time.Since(first.began)
+	}
+	if rate > 0 {
+		s.Left = time.Duration(float64(s.Dirty) / rate * float64(time.Second))
+	}
+	if a.mu.cause != nil {
+		s.Reason = a.mu.cause.Error()
+	}
+	return s
+}

@@ -1,0 +1,232 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"forebay/cachecore"
+	"forebay/cachecore/writelog"
+)
+
+// WriteAt implements cachecore.Array.
+func (a *Array) WriteAt(ctx context.Context, p []byte, off int64, o cachecore.WriteOptions) error {
+	if err := a.check(off, int64(len(p))); err != nil || len(p) == 0 {
+		return err
+	}
+	most := int(a.opts.Log.MaxData()) &^ (cachecore.BlockSize - 1) // no record ends within a logical block
+	for len(p) > 0 {
+		part := p[:min(len(p), most)]
+		r := writelog.Record{Kind: writelog.Write, Off: off, Len: int64(len(part))}
+		at := off
+		err := a.change(ctx, r, part, o.FUA, func(ctx context.Context) error { return a.below.WriteAt(ctx, part, at, o) })
+		if err != nil {
+			return err
+		}
+		p, off = p[len(part):], off+int64(len(part))
+	}
+	return nil
+}
+
+// Unmap implements cachecore.Array. What was unmapped in the log is zeros; so it can be refused only where the array knows no unmap.
+func (a *Array) Unmap(ctx context.Context, off, length int64) error {
+	if err := a.check(off, length); err != nil || length == 0 {
+		return err
+	}
+	if !a.below.Info().UnmapZeroes {
+		return a.directly(ctx, func(ctx context.Context) error { return a.below.Unmap(ctx, off, length) })
+	}
+	r := writelog.Record{Kind: writelog.Unmap, Off: off, Len: length}
+	return a.change(ctx, r, nil, false, func(ctx context.Context) error { return a.below.Unmap(ctx, off, length) })
+}
+
+// WriteZeroes implements cachecore.Zeroer.
+func (a *Array) WriteZeroes(ctx context.Context, off, length int64, unmap bool) error {
+	if err := a.check(off, length); err != nil || length == 0 {
+		return err
+	}
+	kind := writelog.Zero
+	if unmap && a.below.Info().UnmapZeroes {
+		kind = writelog.Unmap
+	}
+	r := writelog.Record{Kind: kind, Off: off, Len: length}
+	return a.change(ctx, r, nil, false, func(ctx context.Context) error {
+		z, ok := a.below.(cachecore.Zeroer)
+		if !ok {
+			return cachecore.ErrUnsupported
+		}
+		return z.WriteZeroes(ctx, off, length, unmap)
+	})
+}
+
+// check refuses what the array would refuse: what has been acknowledged can be carried there.
+func (a *Array) check(off, n int64) error {
+	info := a.below.Info()
+	if block := int64(max(info.LogicalBlock, 1)); off%block != 0 || n%block != 0 {
+		return fmt.Errorf("%d bytes at %d: not multiples of %d", n, off, block)
+	}
+	if off < 0 || n < 0 || n > info.Size || off > info.Size-n {
+		return fmt.Errorf("%d bytes at %d: %w", n, off, cachecore.ErrOutOfRange)
+	}
+	return nil
+}
+
+// errHeld: writes wait.
+var errHeld = errors.New("held")
+
+// pauseFor waits until the mode may have changed; false if ctx has ended.
+func (a *Array) pauseFor(ctx context.Context) bool {
+	a.mu.Lock()
+	shut := a.mu.shut
+	a.poke()
+	a.mu.Unlock()
+	if shut == nil {
+		return sleep(ctx, time.Millisecond)
+	}
+	select {
+	case <-shut:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// directly is for what is not logged: it waits until the array has all of the log, and keeps out of it as long.
+func (a *Array) directly(ctx context.Context, call func(context.Context) error) error {
+	if err := a.sync(ctx); err != nil {
+		return err
+	}
+	return call(ctx)
+}
+
+// change logs a record, or has the array execute what it stands for where the mode says so.
+func (a *Array) change(ctx context.Context, r writelog.Record, p []byte, fua bool, direct func(context.Context) error) error {
+	for {
+		if err := a.admit(ctx, int64(len(p))); err != nil {
+			return err
+		}
+		t, err := a.begin(r, p)
+		switch {
+		case errors.Is(err, errHeld):
+			if !a.pauseFor(ctx) {
+				return ctx.Err()
+			}
+			continue
+		case errors.Is(err, writelog.ErrFull): // there was room a moment ago
+			if err := a.roomier(ctx); err != nil {
+				return err
+			}
+			continue
+		case errors.Is(err, errLog): // and again, in another mode
+			continue
+		case err != nil:
+			return err
+		case t == nil: // the mode is through
+			err := direct(ctx)
+			a.endDirect(err)
+			return err
+		}
+		err = t.wait()
+		switch {
+		case err == nil && fua && !a.opts.Durable:
+			return a.sync(ctx)
+		case err != nil:
+			a.logFailed(err) // and again, in another mode
+		default:
+			return nil
+		}
+	}
+}
+
+// ticket is a record on its way into the log.
+type ticket struct {
+	array    *Array
+	interval *interval
+	record   writelog.Record
+	size     int64 // of its data
+	done     chan struct{}
+	at       writelog.Position
+	err      error
+}
+
+var tickets = sync.Pool{New: func() any { return &ticket{done: make(chan struct{}, 1)} }}
+
+// begin appends a record; nil: the array is to be asked directly, until endDirect.
+func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.mu.mode == Lost:
+		return nil, a.mu.cause
+	case a.mu.mode == Through:
+		a.mu.direct++
+		return nil, nil
+	case a.mu.shut != nil || a.mu.mode == Dead: // since it was let go on
+		return nil, errHeld
+	}
+	a.mu.seq++
+	r.Shard, r.Name, r.Epoch, r.Seq = a.opts.Shard, a.opts.Name, a.mu.epoch, a.mu.seq
+	t := tickets.Get().(*ticket)
+	t.array, t.interval, t.record, t.size, t.err = a, a.open(), r, int64(len(p)), nil
+	t.interval.pending++
+	var data [][]byte
+	if p != nil {
+		data = [][]byte{p}
+	}
+	if err := a.opts.Log.Append(r, data, t.answer); err != nil {
+		a.mu.seq--
+		t.interval.left()
+		tickets.Put(t)
+		if !errors.Is(err, writelog.ErrFull) {
+			a.failed(err)
+			err = errLog
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
+// errLog: the log takes nothing any more.
+var errLog = errors.New("the write log has failed")
+
+// answer takes the outcome from the log, in the order of the records.
+func (t *ticket) answer(at writelog.Position, err error) {
+	t.at, t.err = at, err
+	t.done <- struct{}{}
+}
+
+// wait waits for the outcome and enters it.
+func (t *ticket) wait() error {
+	<-t.done
+	a, r, iv, err := t.array, &t.record, t.interval, t.err
+	a.mu.Lock()
+	if err == nil {
+		switch r.Kind {
+		case writelog.Write:
+			iv.index.put(r.Off, r.Len, r.Seq)
+		case writelog.Zero, writelog.Unmap:
+			iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
+		}
+		iv.place(r.Seq, t.at)
+		iv.answered(r.Seq, t.size, time.Now())
+		if iv.records == 1 || iv.size >= a.opts.IntervalSize {
+			a.poke()
+		}
+	}
+	iv.left()
+	a.mu.Unlock()
+	tickets.Put(t)
+	return err
+}
+
+// endDirect is the end of a change that the array executed.
+func (a *Array) endDirect(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.direct--
+	if err == nil {
+		a.mu.unflushed = true
+	}
+}

@@ -1,0 +1,155 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"forebay/cachecore"
+	flash "forebay/cachecore/device"
+	"forebay/cachecore/ram"
+	"forebay/cachecore/writelog"
+	"forebay/configs"
+)
+
+// poolLog is the write log that this gateway gives to a pool.
+type poolLog struct {
+	*writelog.Log
+	medium  flash.Device
+	arena   *ram.Arena // of a log in RAM
+	durable bool       // what it has answered survives a power cut
+	disks   map[writelog.Shard]*disk
+}
+
+// openLog opens a tier's write log, which it makes where there is none: on the medium that the tier names, or else in RAM.
+func openLog(t configs.Tier, log zerolog.Logger) (*poolLog, error) {
+	l := &poolLog{durable: t.Log != nil, disks: map[writelog.Shard]*disk{}}
+	if err := l.open(t, log.With().Str("pool", t.Pool).Logger()); err != nil {
+		return nil, fmt.Errorf("pool %s: write log: %w", t.Pool, errors.Join(err, l.close()))
+	}
+	return l, nil
+}
+
+func (l *poolLog) open(t configs.Tier, log zerolog.Logger) (err error) {
+	if err := l.openMedium(t, log); err != nil {
+		return err
+	}
+	l.Log, err = writelog.Open(l.medium, writelog.Options{Moved: l.moved})
+	if errors.Is(err, writelog.ErrNotFormatted) {
+		if err = format(l.medium); err != nil {
+			return err
+		}
+		log.Info().Int64("bytes", l.medium.Size()).Bool("durable", l.durable).Msg("write log made")
+		l.Log, err = writelog.Open(l.medium, writelog.Options{Moved: l.moved})
+	}
+	return err
+}
+
+func (l *poolLog) openMedium(t configs.Tier, log zerolog.Logger) (err error) {
+	if t.Log != nil {
+		l.medium, err = flash.Open(flash.Options{Path: t.Log.Path, Size: int64(t.Log.Size)})
+		return err
+	}
+	size := max(int64(t.RAM)/4, minRAMLog)
+	if l.arena, err = newArena(size, log); err != nil {
+		return err
+	}
+	l.medium, err = flash.NewMemory(l.arena.Take(size &^ (flash.Unit - 1)))
+	return err
+}
+
+// minRAMLog is the least size of a write log in RAM in bytes.
+const minRAMLog = 64 << 20
+
+// moved takes word from the log that a record lies elsewhere.
+func (l *poolLog) moved(s writelog.Shard, seq cachecore.Seq, _, to writelog.Position) {
+	if d := l.disks[s]; d != nil {
+		d.back.Moved(seq, to)
+	}
+}
+
+// format makes a log of a medium that has nothing at its head: another's data are not overwritten.
+func format(m flash.Device) error {
+	head := flash.Buffer(1 << 20)
+	if err := m.ReadAt(head, 0); err != nil {
+		return err
+	}
+	for _, b := range head {
+		if b != 0 {
+			return errors.New("the medium holds something else than a write log: clear its first MiB if that is not needed")
+		}
+	}
+	return writelog.Format(m, writelog.FormatOptions{})
+}
+
+// close ends the log, and gives the memory back of one in RAM.
+func (l *poolLog) close() error {
+	if l == nil {
+		return nil
+	}
+	var errs []error
+	if l.Log != nil {
+		if err := l.Log.Close(); err != nil && !errors.Is(err, writelog.ErrFailed) { // which was told when it happened
+			errs = append(errs, err)
+		}
+	}
+	if l.medium != nil {
+		errs = append(errs, l.medium.Close())
+	}
+	if l.arena != nil {
+		errs = append(errs, l.arena.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// shardOf is a volume's shard in a log: its identifier for its initiators stays.
+func shardOf(naa [16]byte) writelog.Shard {
+	sum := sha256.Sum256(naa[:])
+	return writelog.Shard(binary.BigEndian.Uint64(sum[:]))
+}
+
+// replay gives what the logs have of earlier lives to the disks that it is of. bases are the epochs below which it doesn't count.
+func (g *Gateway) replay(bases map[writelog.Shard]cachecore.Epoch) error {
+	for _, p := range g.pools {
+		if p.log == nil {
+			continue
+		}
+		for _, d := range g.disks {
+			if d.pool == p && d.back != nil {
+				p.log.disks[shardOf(d.identity.NAA)] = d
+			}
+		}
+		if err := p.log.replay(bases, g.log.With().Str("pool", p.name).Logger()); err != nil {
+			return fmt.Errorf("pool %s: replay the write log: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func (l *poolLog) replay(bases map[writelog.Shard]cachecore.Epoch, log zerolog.Logger) error {
+	for _, damage := range l.Damage() {
+		for s, d := range l.disks {
+			if damage.Any || damage.Shard == s {
+				d.back.Lose(errors.New("damage in the write log: " + damage.Reason))
+			}
+		}
+	}
+	foreign := map[writelog.Shard]int64{}
+	err := l.Replay(func(r writelog.Record, at writelog.Position) error {
+		switch d := l.disks[r.Shard]; {
+		case d == nil:
+			foreign[r.Shard] += r.Len
+		case r.Epoch >= bases[r.Shard]:
+			d.back.Recover(r, at)
+		}
+		return nil
+	})
+	for shard, bytes := range foreign {
+		log.Error().Uint64("shard", uint64(shard)).Int64("bytes", bytes).
+			Msg("the write log has acknowledged writes of a volume that is not configured here: they are kept; configure it again to have them carried to its array")
+	}
+	return err
+}

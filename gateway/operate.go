@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"forebay/gateway/api"
+)
+
+// SetWrite implements api.Operator.
+func (g *Gateway) SetWrite(ctx context.Context, volume, write string) error {
+	b, err := g.withLog(volume)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
+	defer cancel()
+	return b.setWrite(ctx, write)
+}
+
+// Drain implements api.Operator.
+func (g *Gateway) Drain(ctx context.Context, volume string) error {
+	b, err := g.withLog(volume)
+	if err != nil {
+		return err
+	}
+	return b.Drain(ctx)
+}
+
+// PauseWriteback implements api.Operator.
+func (g *Gateway) PauseWriteback(_ context.Context, volume string, ttl time.Duration) error {
+	b, err := g.withLog(volume)
+	if err != nil {
+		return err
+	}
+	return b.pause(ttl)
+}
+
+// Barrier implements api.Operator.
+func (g *Gateway) Barrier(ctx context.Context, volume string, hold time.Duration) error {
+	b, err := g.withLog(volume)
+	if err != nil {
+		return err
+	}
+	if hold == 0 {
+		b.Release()
+		return nil
+	}
+	return b.Array.Barrier(ctx, hold)
+}
+
+// withLog finds what acknowledges the writes of a volume that has a write log.
+func (g *Gateway) withLog(volume string) (*back, error) {
+	for _, d := range g.disks {
+		if d.name() == volume && d.back != nil {
+			return d.back, nil
+		}
+	}
+	for _, v := range g.volumes() {
+		if v.name() == volume {
+			return nil, fmt.Errorf("%w: no write log: that goes with a LUN, and with a log in the tier of its pool", api.ErrRefused)
+		}
+	}
+	return nil, api.ErrNotFound
+}
