@@ -105,10 +105,13 @@ type pace struct {
 // longestPace bounds what one write waits for others.
 const longestPace = time.Second
 
-// wait waits for n bytes' turn at a rate in bytes a second; nothing at 0, which isn't known yet.
+// assumedRate is that of an array, in bytes a second, that has not shown its own.
+const assumedRate = 8 << 20
+
+// wait waits for n bytes' turn at a rate in bytes a second; 0: it isn't known yet.
 func (p *pace) wait(ctx context.Context, n int64, rate float64) error {
 	if rate <= 0 {
-		return ctx.Err()
+		rate = assumedRate
 	}
 	now := time.Now()
 	p.mu.Lock()

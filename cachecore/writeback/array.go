@@ -63,11 +63,12 @@ const (
 
 // Array is a cachecore.Array and Zeroer. Overlapping calls that change something are its user's to serialise, as for any array.
 type Array struct {
-	opts  Options
-	below cachecore.Array
-	log   zerolog.Logger
-	pace  pace
-	rate  rate
+	opts    Options
+	below   cachecore.Array
+	log     zerolog.Logger
+	pace    pace
+	tickets sync.Pool
+	rate    rate
 
 	mu struct {
 		sync.Mutex
@@ -99,7 +100,7 @@ func New(o Options, m Mode) *Array {
 	o.IntervalSize = cmp.Or(o.IntervalSize, defaultIntervalSize)
 	o.IntervalAge = cmp.Or(o.IntervalAge, defaultIntervalAge)
 	o.Parallel = cmp.Or(o.Parallel, defaultParallel)
-	a := &Array{opts: o, below: o.Array, log: o.Logger}
+	a := &Array{opts: o, below: o.Array, log: o.Logger, tickets: sync.Pool{New: newTicket}}
 	a.mu.mode, a.mu.wanted, a.mu.epoch = m, m, o.Epoch
 	a.mu.seq = o.Seq
 	a.mu.intervals = []*interval{newInterval()}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"forebay/cachecore"
@@ -151,7 +150,7 @@ type ticket struct {
 	err      error
 }
 
-var tickets = sync.Pool{New: func() any { return &ticket{done: make(chan struct{}, 1)} }}
+func newTicket() any { return &ticket{done: make(chan struct{}, 1)} }
 
 // begin appends a record; nil: the array is to be asked directly, until endDirect.
 func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
@@ -168,7 +167,7 @@ func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
 	}
 	a.mu.seq++
 	r.Shard, r.Name, r.Epoch, r.Seq = a.opts.Shard, a.opts.Name, a.mu.epoch, a.mu.seq
-	t := tickets.Get().(*ticket)
+	t := a.tickets.Get().(*ticket)
 	t.array, t.interval, t.record, t.size, t.err = a, a.open(), r, int64(len(p)), nil
 	t.interval.pending++
 	var data [][]byte
@@ -178,7 +177,7 @@ func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
 	if err := a.opts.Log.Append(r, data, t.answer); err != nil {
 		a.mu.seq--
 		t.interval.left()
-		tickets.Put(t)
+		a.tickets.Put(t)
 		if !errors.Is(err, writelog.ErrFull) {
 			a.failed(err)
 			err = errLog
@@ -217,7 +216,7 @@ func (t *ticket) wait() error {
 	}
 	iv.left()
 	a.mu.Unlock()
-	tickets.Put(t)
+	a.tickets.Put(t)
 	return err
 }
 
