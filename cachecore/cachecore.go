@@ -5,8 +5,8 @@ package cachecore
 // BlockSize is the cache's unit in bytes: one block of an object.
 const BlockSize = 4096
 
-// ObjectID names one cached address space (a LUN, or one file of an export) within this process. It is never reused while the
-// process lives, so that a late fill of a removed object can't land in a new one.
+// ObjectID names one cached address space (a LUN, or one file of an export) within this process. It is another's only once nothing of the first is
+// cached or on its way, so that a late fill of a removed object can't land in a new one.
 type ObjectID uint32
 
 // Block is the number of a 4 KiB block within its object.

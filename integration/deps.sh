@@ -2,7 +2,7 @@
 # Installs the Debian packages that the black-box tests drive, where they are missing: as root, by sudo, or by telling how.
 set -euo pipefail
 packages=(tgt libiscsi-bin qemu-utils qemu-block-extra qemu-system-common fuse3 e2fsprogs sg3-utils iproute2 patch
-  nfs-ganesha nfs-ganesha-vfs libnfs-utils)
+  nfs-ganesha nfs-ganesha-vfs libnfs-utils rpcbind)
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

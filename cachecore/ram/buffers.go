@@ -158,3 +158,10 @@ func (b *Buffers) Free() int64 {
 	defer b.mu.Unlock()
 	return int64(b.mu.pages.freePages) * pageSize
 }
+
+// Ample says whether nobody waits and half of the pool is free: enough to do more than what somebody waits for.
+func (b *Buffers) Ample() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.mu.line) == 0 && b.mu.pages.freePages >= len(b.mem)/pageSize/2
+}

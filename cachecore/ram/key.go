@@ -9,6 +9,9 @@ const (
 	blockBits  = 36
 	objectBits = 64 - blockBits
 
+	// LastObject is the largest ObjectID of which anything is cached.
+	LastObject = cachecore.ObjectID(1<<objectBits - 1)
+
 	// RunBlocks is how many blocks a run has.
 	RunBlocks = 16
 	runBits   = 4

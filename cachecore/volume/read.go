@@ -57,6 +57,30 @@ func (v *Volume) Read(ctx context.Context, sink cachecore.Sink, off int64, n int
 	return nil
 }
 
+// Prefetch has a range cached, of at most MaxRead bytes. It counts as nobody's read; who reads on is to find what it brought.
+func (v *Volume) Prefetch(ctx context.Context, off int64, n int) error {
+	if !v.calls.enter() {
+		return errClosed
+	}
+	defer v.calls.leave()
+	if err := v.check(off, int64(n)); err != nil {
+		return fmt.Errorf("prefetch: %w", err)
+	}
+	if n > MaxRead {
+		return fmt.Errorf("prefetch of %d bytes: more than %d", n, MaxRead)
+	}
+	if n == 0 {
+		return nil
+	}
+	r := &reading{v: v, off: off, n: n, admit: true, counted: true}
+	r.first, r.blocks = blocksOf(off, int64(n))
+	if err := v.held(ctx, r.gather); err != nil {
+		return fmt.Errorf("prefetch of %d bytes at %d: %w", n, off, err)
+	}
+	r.release()
+	return nil
+}
+
 // reading is a read that misses. Its parts are in order of address.
 type reading struct {
 	v       *Volume

@@ -2,6 +2,7 @@ package export
 
 import (
 	"forebay/cachecore"
+	"forebay/cachecore/volume"
 )
 
 // ahead recognises a reader that goes through a file from front to back, and says when to read on before it asks. It is guarded by its node's mu.
@@ -51,46 +52,42 @@ func (x *ahead) take(size, most int64) (off, n int64) {
 	return off, n
 }
 
-// prefetch reads ahead for a sequential reader of a file. Nobody waits for it, and an error is the reader's to meet.
-func (e *Export) prefetch(n *node) {
-	if e.opts.ReadAhead < 0 || e.life.Err() != nil {
+// maxPrefetches is how many may be under way in an export: each has a goroutine, and a buffer of the pool.
+const maxPrefetches = 32
+
+// prefetch reads ahead for a sequential reader of a file of that size, if there is room to. Nobody waits for it, and an error is the reader's to meet.
+func (e *Export) prefetch(n *node, size uint64) {
+	if e.opts.ReadAhead < 0 || e.life.Err() != nil || !e.opts.Buffers.Ample() {
 		return
 	}
-	n.mu.Lock()
-	off, length := n.mu.ahead.take(int64(min(n.mu.view.attr.Size, addressSpace)), e.opts.ReadAhead)
-	v := n.mu.volume
-	n.mu.Unlock()
-	if length == 0 || v == nil {
+	select {
+	case e.prefetches <- struct{}{}:
+	default:
+		return
+	}
+	v, off, length := n.takeAhead(int64(min(size, addressSpace)), e.opts.ReadAhead)
+	if length == 0 {
+		<-e.prefetches
 		return
 	}
 	e.table.hold(n)
-	e.prefetches.Go(func() {
+	e.works.Go(func() {
+		defer func() { <-e.prefetches }()
 		defer e.table.letGo(n)
-		var nobody discard
-		_ = v.Read(e.life, &nobody, off, int(length))
-		nobody.release()
+		_ = v.Prefetch(e.life, off, int(length))
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.mu.ahead.under = false
 	})
 }
 
-// discard is a cachecore.Sink of what is read to be cached.
-type discard struct{ pieces []piece }
-
-type piece struct {
-	owner cachecore.Releaser
-	token uint64
-}
-
-func (d *discard) Add(_ []byte, owner cachecore.Releaser, token uint64) {
-	if owner != nil {
-		d.pieces = append(d.pieces, piece{owner, token})
+// takeAhead returns what is to be read ahead, and from where; nothing if the node was put away.
+func (n *node) takeAhead(size, most int64) (v *volume.Volume, off, length int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.volume == nil || n.mu.ahead.under {
+		return nil, 0, 0
 	}
-}
-
-func (d *discard) release() {
-	for _, p := range d.pieces {
-		p.owner.Release(p.token)
-	}
+	off, length = n.mu.ahead.take(size, most)
+	return n.mu.volume, off, length
 }

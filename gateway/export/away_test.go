@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -17,11 +18,15 @@ func anything(nfs.Procedure, nfs.Message) bool { return true }
 
 // outcome is what a call through an export ends with.
 func (r *rig) outcome(p nfs.Procedure, a nfs.Message) (nfs.Status, error) {
+	return r.outcomeIn(r.Context(), p, a)
+}
+
+func (r *rig) outcomeIn(ctx context.Context, p nfs.Procedure, a nfs.Message) (nfs.Status, error) {
 	_, result := nfs.NewMessages(p)
 	if x, ok := result.(*nfs.ReadResult); ok {
 		x.Data = make([]byte, 1<<20)
 	}
-	err := client{r.export}.Do(r.Context(), &nfs.Caller{}, p, a, result)
+	err := client{r.export}.Do(ctx, &nfs.Caller{}, p, a, result)
 	return *nfs.StatusOf(result), err
 }
 

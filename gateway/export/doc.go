@@ -17,17 +17,23 @@
 //
 // Across the clients of one gateway it is exact: a change is entered in the view before the array is asked (view.begin) and its outcome before it
 // is answered (view.end). What a question brings that was asked meanwhile is not entered, as it may be older. Blocks follow the rules of
-// cachecore/volume; SETATTR excludes WRITEs of the same file, so that neither's attributes can be taken for the other's.
+// cachecore/volume; SETATTR excludes WRITEs of the same file, so that neither's attributes can be taken for the other's. A name is changed by one call
+// at a time (entry), so that what was behind it is known. Exports of one array tell each other (Beside).
 //
 // Towards changes behind the gateway's back it is close-to-open, as NFS clients have it: the array's answers carry times and size, and where
-// these are not what they must be (view.learn, and the attributes before a change of ours, view.end), the object's blocks, names and grants are dropped
-// before anything of it is served again. While changes of ours overlap, what came before each can't be known, as arrays needn't take
-// these attributes atomically (nfs-ganesha doesn't): then a foreign change is noticed by the first question after.
+// these are not what they must be (view.learn, and the attributes before changes of ours, company), the object's blocks, names and grants are dropped
+// before anything of it is served again. What others do to an object while changes of ours are under way can't be told from those: arrays needn't
+// take attributes atomically with a change (nfs-ganesha doesn't). It goes unnoticed until they do something at another time.
 //
-// A write verifier that has changed says that the array may have lost what it had answered: all is dropped.
+// A write verifier that has changed says that the array may have lost what it had answered: all is dropped, before anybody is told.
+//
+// # Bounds
+//
+// Nodes, names of all directories together, grants of a node and prefetches are bounded by numbers, calls under way by who serves. Numbers of objects are
+// given back (Objects).
 //
 // # Locks
 //
-// In this order: a file's order, its volume's range lock; then node.mu, then the volume's other locks. The table's are leaves but
-// for node.mu. No lock but order and range lock is held while the array is asked.
+// In this order: names that are being changed, a file's order, its volume's range lock; then the verifier's, node.mu, then the volume's other locks.
+// The table's and those of Objects are leaves but for node.mu. Only the first three are held while the array is asked.
 package export

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"forebay/cachecore"
@@ -30,14 +29,6 @@ type Options struct {
 	ReadAhead      int64         // bytes at most; 0: 1 MiB, negative: none
 }
 
-// Objects numbers the objects of a gateway.
-type Objects struct{ last atomic.Uint32 }
-
-// Reserve takes the numbers up to n.
-func (o *Objects) Reserve(n int) { o.last.Store(uint32(n)) }
-
-func (o *Objects) next() cachecore.ObjectID { return cachecore.ObjectID(o.last.Add(1)) }
-
 // Export is a server.FileSystem with a cache. It is safe for concurrent use.
 type Export struct {
 	opts   Options
@@ -50,9 +41,12 @@ type Export struct {
 		last  nfs.Verifier
 	}
 
-	prefetches sync.WaitGroup
+	beside []*Export // those whose clients may use the same objects; set before anything is served
+
+	prefetches chan struct{}   // a place for each that is under way
+	works      sync.WaitGroup  // prefetches, and volumes that are being closed
 	life       context.Context // of prefetches
-	end        context.CancelFunc
+	cancel     context.CancelFunc
 }
 
 const (
@@ -69,11 +63,13 @@ func New(o Options) *Export {
 	if o.ReadAhead == 0 {
 		o.ReadAhead = defaultReadAhead
 	}
+	o.ReadAhead = min(o.ReadAhead, volume.MaxRead)
 	if o.Stats == nil {
 		o.Stats = new(stats.Volume)
 	}
-	e := &Export{opts: o, table: newTable(o.Nodes), outage: volume.NewOutage(o.OnArrayLoss)}
-	e.life, e.end = context.WithCancel(context.Background())
+	e := &Export{opts: o, outage: volume.NewOutage(o.OnArrayLoss), prefetches: make(chan struct{}, maxPrefetches)}
+	e.table = newTable(o.Nodes, e.retire)
+	e.life, e.cancel = context.WithCancel(context.Background())
 	return e
 }
 
@@ -82,6 +78,7 @@ func (e *Export) Wake() { e.outage.Wake() }
 
 // Drop forgets all that is known and cached: the array may have been changed, or have lost what it had answered.
 func (e *Export) Drop() {
+	e.table.turns.Add(1) // first: what is being looked up has no node yet
 	for _, n := range e.table.all() {
 		n.drop()
 	}
@@ -89,10 +86,10 @@ func (e *Export) Drop() {
 
 // Close waits for what is under way in the files, or for the end of ctx, and empties the cache. The server in front has ended.
 func (e *Export) Close(ctx context.Context) error {
-	e.end()
+	e.cancel()
 	ended := make(chan struct{})
 	go func() {
-		e.prefetches.Wait()
+		e.works.Wait()
 		close(ended)
 	}()
 	select {
@@ -102,20 +99,6 @@ func (e *Export) Close(ctx context.Context) error {
 	}
 	return e.table.close(ctx)
 }
-
-// volumeOf returns a file's volume.
-func (e *Export) volumeOf(n *node) *volume.Volume {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.mu.volume == nil {
-		n.mu.volume = volume.New(volume.Options{Object: e.opts.Objects.next(), Array: &file{e, n}, Store: e.opts.Store, Buffers: e.opts.Buffers,
-			Stats: e.opts.Stats, Outage: e.outage, SequentialBypass: -1, Stripes: fileStripes})
-	}
-	return n.mu.volume
-}
-
-// until is how long what the array says now is taken for true.
-func (e *Export) until() time.Time { return time.Now().Add(e.opts.AttributeCache) }
 
 // ask has the array execute a procedure, and holds it while the array is away.
 func (e *Export) ask(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
@@ -151,15 +134,15 @@ func (e *Export) answer(err error) error {
 	return err
 }
 
-// vouch notes the write verifier of an answer. A new one drops the cache: what was answered and not committed may be lost (PROTOCOL E1).
+// vouch notes the write verifier of an answer. A new one drops the cache: what was answered and not committed may be lost (PROTOCOL E1). Who
+// comes with the same one meanwhile is not answered before that is done.
 func (e *Export) vouch(v nfs.Verifier) {
 	e.verifier.Lock()
-	changed := e.verifier.known && e.verifier.last != v
-	e.verifier.known, e.verifier.last = true, v
-	e.verifier.Unlock()
-	if changed {
+	defer e.verifier.Unlock()
+	if e.verifier.known && e.verifier.last != v {
 		e.Drop()
 	}
+	e.verifier.known, e.verifier.last = true, v
 }
 
 var _ server.FileSystem = (*Export)(nil)

@@ -31,23 +31,24 @@ func (f *file) ReadAt(ctx context.Context, p []byte, off int64) error {
 	for len(p) > 0 {
 		a := nfs.ReadArgs{File: f.node.handle, Offset: uint64(off), Count: uint32(min(len(p), maxTransfer))}
 		r := nfs.ReadResult{Data: p[:a.Count]}
-		l, _ := f.node.look()
+		q := f.node.ask()
 		if err := f.export.once(ctx, &reader, nfs.ProcRead, &a, &r); err != nil {
 			return err
 		}
 		if r.Status != nfs.OK {
 			return fmt.Errorf("READ: %w", r.Status)
 		}
-		if r.Attr.Follows {
-			f.node.learn(l, &r.Attr.Value, f.export.until())
+		f.export.note(f.node, &q, &r.Attr)
+		switch {
+		case r.Count > a.Count:
+			return fmt.Errorf("READ: %d bytes, of %d that were asked for", r.Count, a.Count)
+		case r.Count == 0 && !r.EOF:
+			return errors.New("READ: no data, though the end of the file is not reached")
 		}
 		p, off = p[r.Count:], off+int64(r.Count)
-		switch {
-		case r.EOF:
+		if r.EOF {
 			clear(p)
 			return nil
-		case r.Count == 0:
-			return errors.New("READ: no data, though the end of the file is not reached")
 		}
 	}
 	return nil

@@ -104,3 +104,16 @@ func TestNothingIsTakenForTrueWithoutAnAttributeCache(t *testing.T) {
 	r.mem.Put("a", of('b', 20000))
 	r.expect(h, of('b', 20000))
 }
+
+// The name is remembered, and the memory of the call that brought it has been used for something else since.
+func TestALinkedNameLeadsToItsFile(t *testing.T) {
+	r := newRig(t)
+	h := r.mem.Put("a", of('a', 100))
+	r.root.Lookup(r.mem.Root(), "a")
+	r.root.Link(h, r.mem.Root(), "b")
+	for range 2 {
+		if got := r.root.Lookup(r.mem.Root(), "b"); got.Status != nfs.OK || string(got.Object) != string(h) {
+			t.Fatalf("%v, %x, want %x", got.Status, got.Object, h)
+		}
+	}
+}

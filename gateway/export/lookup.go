@@ -35,57 +35,60 @@ func (n *node) remembered(c *nfs.Caller, name string, now time.Time) (nfs.Handle
 	if !n.mu.view.fresh(now) || !n.mu.grants.allows(c, mayLookup, now) {
 		return nil, nfs.Attr{}
 	}
-	return n.mu.names[name], n.mu.view.attr
+	return n.mu.names.get(name), n.mu.view.attr
 }
 
 func (e *Export) lookup(ctx context.Context, c *nfs.Caller, a *nfs.DirOp, r *nfs.LookupResult) error {
 	dir := e.table.use(a.Dir)
 	defer e.table.letGo(dir)
-	l, turns := dir.look()
-	asked := e.table.turns.Load()
+	var q question
+	var asked uint64
 	err := e.outage.Ask(ctx, func(ctx context.Context) error {
-		l, turns = dir.look()
-		asked = e.table.turns.Load()
+		q, asked = dir.ask(), e.table.turns.Load() // of the question that is answered
 		return e.once(ctx, c, nfs.ProcLookup, a, r)
 	})
 	if err != nil {
 		return err
 	}
-	e.note(dir, l, &r.DirAttr)
+	e.note(dir, &q, &r.DirAttr)
 	if r.Status != nfs.OK {
 		return nil
 	}
-	e.grant(dir, c, turns, mayLookup)
+	e.grant(dir, c, &q, mayLookup)
 	if r.DirAttr.Follows {
-		dir.remember(l, a.Name, r.Object)
+		dir.remember(&q, a.Name, r.Object)
 	}
 	e.meet(r.Object, asked, &r.Attr)
 	return nil
 }
 
 // remember notes a name that the array answered a look for, unless the directory has been changed since.
-func (n *node) remember(l look, name string, h nfs.Handle) {
+func (n *node) remember(q *question, name string, h nfs.Handle) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if l.quiet && l.turns == n.mu.view.turns {
+	if q.quiet && q.turns == n.mu.view.turns && q.news == n.mu.view.news {
 		n.mu.names.enter(name, h)
 	}
 }
 
-// meet takes in the attributes that came with an object's handle, if nothing was known of it since the array was asked: no node was put away.
+// meet takes in the attributes that came with an object's handle, if nothing was known of it since the array was asked.
 func (e *Export) meet(h nfs.Handle, asked uint64, a *nfs.PostOpAttr) {
 	if !a.Follows {
 		return
 	}
 	n := e.table.use(h)
 	defer e.table.letGo(n)
-	n.mu.Lock()
-	first := n.mu.view == (view{}) && e.table.turns.Load() == asked
-	l := n.mu.view.look()
-	n.mu.Unlock()
-	if first {
-		n.learn(l, &a.Value, e.until())
+	q := n.ask()
+	if n.first(asked) {
+		e.note(n, &q, a)
 	}
+}
+
+// first says whether nothing has been known of an object since the array was asked: neither here, nor by a node that was put away.
+func (n *node) first(asked uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.view == (view{}) && n.born <= asked
 }
 
 func (e *Export) accessNow(c *nfs.Caller, a *nfs.AccessArgs, r *nfs.AccessResult) bool {
@@ -107,19 +110,19 @@ func (e *Export) accessNow(c *nfs.Caller, a *nfs.AccessArgs, r *nfs.AccessResult
 func (e *Export) access(ctx context.Context, c *nfs.Caller, a *nfs.AccessArgs, r *nfs.AccessResult) error {
 	n := e.table.use(a.Object)
 	defer e.table.letGo(n)
-	l, turns := n.look()
+	var q question
 	err := e.outage.Ask(ctx, func(ctx context.Context) error {
-		l, turns = n.look()
+		q = n.ask()
 		return e.once(ctx, c, nfs.ProcAccess, a, r)
 	})
 	if err != nil {
 		return err
 	}
-	e.note(n, l, &r.Attr)
+	e.note(n, &q, &r.Attr)
 	if r.Status == nfs.OK && e.opts.AttributeCache > 0 {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if g := n.mu.grants.enter(c, turns, time.Now()); g != nil {
+		if g := n.mu.grants.enter(c, q.rights, time.Now()); g != nil {
 			g.asked |= a.Access
 			g.given = g.given&^a.Access | r.Access&a.Access
 		}

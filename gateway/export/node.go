@@ -1,12 +1,12 @@
 package export
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"forebay/cachecore"
 	"forebay/cachecore/volume"
 	"forebay/protocols/nfs"
 )
@@ -15,6 +15,7 @@ import (
 type node struct {
 	handle nfs.Handle
 	order  *semaphore.Weighted // of a file: WRITEs share it, SETATTR has it alone
+	born   uint64              // the table's turns when it was made
 
 	// Guarded by the table's shard.
 	users int
@@ -22,65 +23,101 @@ type node struct {
 
 	mu struct {
 		sync.Mutex
-		view   view
-		grants grants
-		names  names
-		volume *volume.Volume // nil: of no regular file, or of one that has not been read or written
-		reader nfs.Caller     // on whose behalf blocks are read: the last that the array has let read
-		ahead  ahead
-		asking chan struct{} // closed when the GETATTR under way is answered; nil: none is
+		view     view
+		grants   grants
+		names    names
+		changing map[string]chan struct{} // names that are being changed, closed when that is over
+		volume   *volume.Volume           // nil: of no regular file, or of one that has not been read or written
+		object   cachecore.ObjectID       // the volume's
+		reader   nfs.Caller               // on whose behalf blocks are read: the last that the array has let read
+		ahead    ahead
+		asking   *inquiry // the GETATTR under way that others may join; nil: none is
 	}
 }
 
 // everything is what SETATTR takes of a file's order, of which a WRITE takes one.
 const everything = 1 << 30
 
-func newNode(h nfs.Handle) *node {
-	n := &node{handle: append(nfs.Handle(nil), h...), order: semaphore.NewWeighted(everything)}
-	return n
+func newNode(h nfs.Handle, born uint64) *node {
+	return &node{handle: append(nfs.Handle(nil), h...), order: semaphore.NewWeighted(everything), born: born}
 }
 
-// look comes before a question to the array; turns is for a grant that the answer may give.
-func (n *node) look() (l look, turns uint64) {
+// question is one that the array is asked: when. What its answer brings is true as of then.
+type question struct {
+	look
+	rights uint64 // how often rights had been taken back
+}
+
+// ask comes before a question to the array.
+func (n *node) ask() question {
+	now := time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.mu.view.look(), n.mu.grants.turns
+	return n.question(now)
 }
 
-// learn takes in attributes that the array has answered a question with. If others have changed the object, what is known of its content is dropped first.
-func (n *node) learn(l look, a *nfs.Attr, until time.Time) {
+func (n *node) question(now time.Time) question {
+	return question{n.mu.view.look(now), n.mu.grants.turns}
+}
+
+// learn takes in attributes that the array has answered a question with. If others have changed the object, what is known of its content is dropped
+// first; what else came with the answer isn't older than that, unless an answer to another question is.
+func (n *node) learn(q *question, a *nfs.Attr, life time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.mu.view
-	if n.mu.view.learn(l, a, until) {
+	foreign := n.mu.view.learn(q.look, a, life)
+	if foreign {
 		n.forget()
 	}
 	n.owned(&before)
+	if foreign && before.news == q.news {
+		at := q.at
+		*q = n.question(at)
+	}
 }
 
 // begin comes before a change of ours.
 func (n *node) begin() change {
+	now := time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.mu.view.begin()
+	return n.mu.view.begin(now)
+}
+
+// beginRelink comes before a change of ours of the object's names.
+func (n *node) beginRelink() {
+	now := time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.view.beginRelink(now)
+}
+
+// endRelink is its end.
+func (n *node) endRelink() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.view.endRelink()
 }
 
 // end takes in what the array said of a change of ours.
-func (n *node) end(c change, w *nfs.WccData, reach uint64, until time.Time) {
+func (n *node) end(c change, w *nfs.WccData, reach uint64, life time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.mu.view
-	if n.mu.view.end(c, w, reach, until) {
+	if n.mu.view.end(c, w, reach, life) {
 		n.forget()
 	}
 	n.owned(&before)
 }
 
 // abandon is the end of a change of ours that was not answered.
-func (n *node) abandon() {
+func (n *node) abandon(c change) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.mu.view.abandon()
+	if n.mu.view.abandon(c) {
+		n.forget()
+	}
 }
 
 // owned takes all rights back if the object has other owners or another mode. n.mu is held.
@@ -90,9 +127,16 @@ func (n *node) owned(before *view) {
 	}
 }
 
+// revoke takes all rights back.
+func (n *node) revoke() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.grants.revoke()
+}
+
 // forget drops what is known of an object's content, and who may use it. n.mu is held.
 func (n *node) forget() {
-	n.mu.names = nil
+	n.mu.names.clear()
 	n.mu.grants.revoke()
 	if n.mu.volume != nil {
 		n.mu.volume.Drop()
@@ -103,24 +147,17 @@ func (n *node) forget() {
 func (n *node) drop() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.mu.view.known = false
-	n.mu.view.turns++
-	n.mu.view.stale()
+	n.mu.view.drop()
 	n.forget()
 }
 
-// close ends a node that nobody uses.
-func (n *node) close() { _ = n.shut(context.Background()) }
-
-// shut ends a file's volume.
-func (n *node) shut(ctx context.Context) error {
+// close ends what is known, and returns the volume that is to be closed.
+func (n *node) close() (*volume.Volume, cachecore.ObjectID) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	v := n.mu.volume
 	n.mu.volume = nil
 	n.mu.view.stale()
-	n.mu.Unlock()
-	if v == nil {
-		return nil
-	}
-	return v.Close(ctx)
+	n.mu.names.clear()
+	return v, n.mu.object
 }

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"forebay/cachecore/volume"
@@ -21,7 +22,7 @@ func (e *Export) ReadNow(c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult, data
 		return false
 	}
 	if due {
-		e.prefetch(n)
+		e.prefetch(n, r.Attr.Value.Size)
 	}
 	return true
 }
@@ -35,29 +36,33 @@ func (n *node) readable(c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult) (v *v
 	if n.mu.volume == nil || !n.mu.view.fresh(now) || !n.mu.grants.allows(c, mayRead, now) {
 		return nil, false
 	}
-	n.mu.view.clip(a, r)
+	clip(&n.mu.view.attr, a, r)
 	return n.mu.volume, n.mu.ahead.reads(int64(a.Offset), int64(r.Count))
 }
 
-// clip is the result of a READ of a file of the size that is known, without the data.
-func (v *view) clip(a *nfs.ReadArgs, r *nfs.ReadResult) {
+// clip is the result of a READ of a file with such attributes, without the data.
+func clip(attr *nfs.Attr, a *nfs.ReadArgs, r *nfs.ReadResult) {
 	count := uint64(a.Count)
-	if a.Offset >= v.attr.Size {
+	if a.Offset >= attr.Size {
 		count = 0
 	} else {
-		count = min(count, v.attr.Size-a.Offset)
+		count = min(count, attr.Size-a.Offset)
 	}
-	*r = nfs.ReadResult{Attr: nfs.Some(v.attr), Count: uint32(count), EOF: a.Offset+count >= v.attr.Size}
+	*r = nfs.ReadResult{Attr: nfs.Some(*attr), Count: uint32(count), EOF: a.Offset+count >= attr.Size}
 }
 
 // Read implements server.FileSystem.
 func (e *Export) Read(ctx context.Context, c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult, data server.Sink) error {
 	n := e.table.use(a.File)
 	defer e.table.letGo(n)
-	err := e.read(ctx, c, n, a, r, data)
-	if refused(err) { // the user on whose behalf blocks were read may no longer; this one may
-		n.revoke()
-		err = e.read(ctx, c, n, a, r, data)
+	attr, err := e.admit(ctx, c, n, a)
+	if err == nil {
+		if err = e.fetch(ctx, c, n, a, &attr, r, data); refused(err) {
+			n.revoke() // the user on whose behalf blocks were read may no longer; this one may
+			if attr, err = e.admit(ctx, c, n, a); err == nil {
+				err = e.fetch(ctx, c, n, a, &attr, r, data)
+			}
+		}
 	}
 	var status nfs.Status
 	if errors.As(err, &status) {
@@ -69,34 +74,32 @@ func (e *Export) Read(ctx context.Context, c *nfs.Caller, a *nfs.ReadArgs, r *nf
 
 func refused(err error) bool { return errors.Is(err, nfs.ErrAcces) || errors.Is(err, nfs.ErrPerm) }
 
-// revoke takes all grants back.
-func (n *node) revoke() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.mu.grants.revoke()
-}
-
-func (e *Export) read(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadArgs, r *nfs.ReadResult, data server.Sink) error {
+// admit says what is to be read, or why a user may not read it.
+func (e *Export) admit(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadArgs) (nfs.Attr, error) {
 	status, attr, err := e.refresh(ctx, c, n)
 	switch {
 	case err != nil:
-		return err
+		return attr, err
 	case status != nfs.OK:
-		return status
+		return attr, status
 	case attr.Type == nfs.Directory:
-		return nfs.ErrIsDir
+		return attr, nfs.ErrIsDir
 	case attr.Type != nfs.Regular:
-		return nfs.ErrInval
+		return attr, nfs.ErrInval
 	}
-	if err := e.permitted(ctx, c, n, a); err != nil {
-		return err
-	}
+	return attr, e.permitted(ctx, c, n, a)
+}
+
+// fetch reads for a user who may.
+func (e *Export) fetch(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadArgs, attr *nfs.Attr, r *nfs.ReadResult, data server.Sink) error {
+	now := time.Now()
 	n.mu.Lock()
-	if !n.mu.view.known { // it was dropped meanwhile
-		n.mu.view.attr = attr
+	if n.mu.view.fresh(now) { // by now
+		attr = &n.mu.view.attr
 	}
-	n.mu.view.clip(a, r)
-	n.mu.reader = *c
+	clip(attr, a, r)
+	size := attr.Size
+	n.mu.reader = nfs.Caller{UID: c.UID, GID: c.GID, GIDs: slices.Clone(c.GIDs)} // c's are the request's, and end with it
 	due := n.mu.ahead.reads(int64(a.Offset), int64(r.Count))
 	n.mu.Unlock()
 	if r.Count == 0 {
@@ -104,15 +107,16 @@ func (e *Export) read(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadAr
 	}
 	v := e.volumeOf(n)
 	if due {
-		e.prefetch(n)
+		e.prefetch(n, size)
 	}
 	return v.Read(ctx, data, int64(a.Offset), int(r.Count))
 }
 
 // permitted asks the array whether a user may read a file, by reading a byte, unless it has said so a moment ago.
 func (e *Export) permitted(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadArgs) error {
+	q := n.ask()
 	n.mu.Lock()
-	allowed, turns := n.mu.grants.allows(c, mayRead, time.Now()), n.mu.grants.turns
+	allowed := n.mu.grants.allows(c, mayRead, q.at)
 	n.mu.Unlock()
 	if allowed {
 		return nil
@@ -125,18 +129,18 @@ func (e *Export) permitted(ctx context.Context, c *nfs.Caller, n *node, a *nfs.R
 	if r.Status != nfs.OK {
 		return r.Status
 	}
-	e.grant(n, c, turns, mayRead)
+	e.grant(n, c, &q, mayRead)
 	return nil
 }
 
 // grant notes that the array has let a user do something.
-func (e *Export) grant(n *node, c *nfs.Caller, turns uint64, r right) {
+func (e *Export) grant(n *node, c *nfs.Caller, q *question, r right) {
 	if e.opts.AttributeCache == 0 {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if g := n.mu.grants.enter(c, turns, time.Now()); g != nil {
+	if g := n.mu.grants.enter(c, q.rights, time.Now()); g != nil {
 		g.rights |= r
 	}
 }

@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"forebay/cachecore/ram"
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
+	"forebay/protocols/nfs/xdr"
 )
 
 const mib = 1 << 20
@@ -42,8 +44,12 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 	r.root = nfstest.User{T: t, FS: client{r.export}}
 	t.Cleanup(func() {
 		ctx := context.Background()
+		r.idle()
 		if err := r.export.Close(ctx); err != nil {
 			t.Error(err)
+		}
+		if free := o.Buffers.Free(); free != 16*mib {
+			t.Errorf("%d bytes of buffers are free at the end", free)
 		}
 		if used := store.Stats().UsedBytes; used != 0 {
 			t.Errorf("%d bytes are cached at the end", used)
@@ -58,6 +64,22 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 	return r
 }
 
+// idle checks that nothing is under way, nor in use.
+func (r *rig) idle() {
+	r.Helper()
+	r.export.works.Wait()
+	for _, n := range r.export.table.all() {
+		if n.users != 0 || n.mu.view.changes != 0 || n.mu.view.relinks != 0 || len(n.mu.changing) != 0 || n.mu.asking != nil {
+			r.Errorf("%x: %d users, %d changes, %d names", n.handle, n.users, n.mu.view.changes, len(n.mu.changing))
+		}
+		if !n.order.TryAcquire(everything) {
+			r.Errorf("%x: the order is not free", n.handle)
+			continue
+		}
+		n.order.Release(everything)
+	}
+}
+
 // without is an export that takes nothing for true that it has not asked for.
 func without(o *Options) { o.AttributeCache = 0 }
 
@@ -65,6 +87,8 @@ func without(o *Options) { o.AttributeCache = 0 }
 type client struct{ *Export }
 
 func (c client) Do(ctx context.Context, caller *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
+	a, reuse := received(p, a)
+	defer reuse()
 	if p == nfs.ProcRead {
 		return c.read(ctx, caller, a.(*nfs.ReadArgs), r.(*nfs.ReadResult))
 	}
@@ -72,6 +96,21 @@ func (c client) Do(ctx context.Context, caller *nfs.Caller, p nfs.Procedure, a, 
 		return nil
 	}
 	return c.Export.Do(ctx, caller, p, a, r)
+}
+
+// received is arguments as the server has them: in memory that has other content once the call is answered.
+func received(p nfs.Procedure, a nfs.Message) (args nfs.Message, reuse func()) {
+	var e xdr.Encoder
+	a.Encode(&e)
+	memory := e.Bytes()
+	args, _ = nfs.NewMessages(p)
+	d := xdr.NewDecoder(memory)
+	args.Decode(&d)
+	return args, func() {
+		for i := range memory {
+			memory[i] = 0xa5
+		}
+	}
 }
 
 func (c client) read(ctx context.Context, caller *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult) error {
@@ -87,17 +126,26 @@ func (c client) read(ctx context.Context, caller *nfs.Caller, a *nfs.ReadArgs, r
 
 // pieces is a server.Sink.
 type pieces struct {
-	discard
 	bytes []byte
+	list  []piece
+}
+
+type piece struct {
+	owner cachecore.Releaser
+	token uint64
 }
 
 func (p *pieces) Add(b []byte, owner cachecore.Releaser, token uint64) {
 	p.bytes = append(p.bytes, b...)
-	p.discard.Add(b, owner, token)
+	if owner != nil {
+		p.list = append(p.list, piece{owner, token})
+	}
 }
 
 func (p *pieces) take() []byte {
-	p.release()
+	for _, x := range p.list {
+		x.owner.Release(x.token)
+	}
 	return p.bytes
 }
 
@@ -115,6 +163,19 @@ func (r *rig) asks(p nfs.Procedure, f func()) int {
 	before := r.mem.Calls(p)
 	f()
 	return r.mem.Calls(p) - before
+}
+
+// bytesAsked counts the bytes that READs ask for that f causes.
+func (r *rig) bytesAsked(f func()) (n int) {
+	var asked atomic.Int64
+	defer r.mem.Hold(nfstest.Before, func(p nfs.Procedure, a nfs.Message) bool {
+		if p == nfs.ProcRead {
+			asked.Add(int64(a.(*nfs.ReadArgs).Count))
+		}
+		return false
+	}).Release()
+	f()
+	return int(asked.Load())
 }
 
 func of(c byte, n int) []byte { return bytes.Repeat([]byte{c}, n) }

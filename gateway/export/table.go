@@ -14,8 +14,13 @@ type table struct {
 	seed   maphash.Seed
 	shards [16]shard
 	most   int           // of a shard
-	turns  atomic.Uint64 // how many nodes were put away
+	turns  atomic.Uint64 // how often something may have been forgotten of an object that has no node now
+	names  nameBudget
+	retire func(*node) // ends a node that was put away
 }
+
+// namesPerNode is how many names are remembered for each object that may be known.
+const namesPerNode = 4
 
 type shard struct {
 	mu    sync.Mutex
@@ -24,8 +29,9 @@ type shard struct {
 	hand  int
 }
 
-func newTable(most int) *table {
-	t := &table{seed: maphash.MakeSeed(), most: max(most/len(table{}.shards), 1)}
+func newTable(most int, retire func(*node)) *table {
+	t := &table{seed: maphash.MakeSeed(), most: max(most/len(table{}.shards), 1), retire: retire}
+	t.names.most = namesPerNode * int64(most)
 	for i := range t.shards {
 		t.shards[i].nodes = map[string]*node{}
 	}
@@ -55,7 +61,8 @@ func (t *table) use(h nfs.Handle) *node {
 	n := s.nodes[string(h)]
 	var old *node
 	if n == nil {
-		n = newNode(h)
+		n = newNode(h, t.turns.Load())
+		n.mu.names.of = &t.names
 		if old = s.enter(n, t.most); old != nil {
 			t.turns.Add(1)
 		}
@@ -64,7 +71,7 @@ func (t *table) use(h nfs.Handle) *node {
 	n.users++
 	s.mu.Unlock()
 	if old != nil {
-		old.close()
+		t.retire(old)
 	}
 	return n
 }
@@ -117,8 +124,10 @@ func (t *table) all() []*node {
 // close ends the volumes of all files.
 func (t *table) close(ctx context.Context) error {
 	for _, n := range t.all() {
-		if err := n.shut(ctx); err != nil {
-			return err
+		if v, _ := n.close(); v != nil {
+			if err := v.Close(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

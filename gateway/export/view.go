@@ -6,28 +6,36 @@ import (
 	"forebay/protocols/nfs"
 )
 
-// view is what is known of an object's attributes. The zero value knows nothing. It is guarded by its node's mu.
+// view is what is known of an object's attributes, and whether that is still so. The zero value knows nothing. It is guarded by its node's mu.
+//
+// What holds of it:
+//
+//   - While it is fresh, attr is no older than any change of ours that has been answered, nor than the timeout.
+//   - While it is known, what is cached of the object's content is no older than attr, as far as others changed it; where that can't be held
+//     against anything any more, learn, end and abandon say so, and the caller drops what is cached before it does anything else.
+//   - What a question or a change of ours brings is taken in only if nothing of ours can have been executed after it that has ended and that attr
+//     would lack then.
 type view struct {
 	attr  nfs.Attr
 	known bool
-	until time.Time // fresh so long
+	until time.Time   // fresh so long
+	news  uint64      // how often a question brought what was not known
+	last  nfs.WccAttr // what the array will say if nobody else has changed the object
 
-	changes int    // ours, under way
-	turns   uint64 // changes of ours that began and ended, and of others that were noticed
-
-	relinked bool // names of it were changed by us, which moves nothing but the ctime, since the view was last true
+	turns    uint64 // changes of ours that began and that ended, and drops
+	changes  int    // ours, under way
+	whole    bool   // attr has all changes of ours that have ended
+	unseen   uint64 // the turn when one ended last that attr lacks: whatever began before that may lack it too
+	relinks  int    // those of them that are of its names
+	relinked bool   // names of it were changed by us, which moves nothing but the ctime, since the view was last true
+	company  company
 }
 
 // look is a question that the array is asked: when.
 type look struct {
-	turns uint64
-	quiet bool
-}
-
-// change is a change of ours.
-type change struct {
-	turns uint64
-	alone bool // no other was under way when it began
+	turns, news uint64
+	quiet       bool
+	at          time.Time
 }
 
 func (v *view) fresh(now time.Time) bool { return v.known && now.Before(v.until) }
@@ -36,70 +44,59 @@ func (v *view) fresh(now time.Time) bool { return v.known && now.Before(v.until)
 func (v *view) stale() { v.until = time.Time{} }
 
 // look comes before a question.
-func (v *view) look() look { return look{v.turns, v.changes == 0} }
+func (v *view) look(now time.Time) look { return look{v.turns, v.news, v.changes == 0, now} }
 
-// learn takes in the answer to a question. What overlaps a change of ours may be older than what is known, and is ignored. It says whether
-// others have changed the object since the view was last true.
-func (v *view) learn(l look, a *nfs.Attr, until time.Time) (foreign bool) {
+// learn takes in the answer to a question, for true for so long since it was asked. What overlaps a change of ours may be older than what is
+// known, and is ignored. It says whether others have changed the object since the view was last true, or may have.
+func (v *view) learn(l look, a *nfs.Attr, life time.Duration) (foreign bool) {
 	if !l.quiet || l.turns != v.turns {
 		return false
 	}
-	foreign = v.known && !v.unchanged(weak(a))
+	foreign = !v.known || !v.unchanged(v.last, weak(a))
 	if foreign {
-		v.turns++ // what was asked before this may be older
-	}
-	v.attr, v.known, v.until, v.relinked = *a, true, until, false
-	return foreign
-}
-
-// begin enters a change of ours, before the array is asked for it.
-func (v *view) begin() change {
-	v.changes++
-	v.turns++
-	return change{v.turns, v.changes == 1}
-}
-
-// end takes in what the array said of a change. reach is how large the object is at least if the change was a write. It says whether others
-// have changed the object before, or may from now on without being noticed.
-func (v *view) end(c change, w *nfs.WccData, reach uint64, until time.Time) (foreign bool) {
-	alone := c.alone && v.turns == c.turns
-	v.changes--
-	v.turns++
-	foreign = alone && v.known && w.Before.Follows && !v.unchanged(w.Before.Value)
-	switch after := &w.After.Value; {
-	case !w.After.Follows: // nothing to hold against what comes later
-		v.known = false
 		v.stale()
-		return true
-	case alone:
-		v.attr, v.relinked = *after, false
-	default: // others of ours may have been executed since
-		size := max(after.Size, reach)
-		if v.known {
-			size = max(size, v.attr.Size)
-		}
-		if !v.known || !after.Ctime.Before(v.attr.Ctime) {
-			v.attr = *after
-		}
-		v.attr.Size = size
 	}
-	v.known, v.until = true, until
+	if l.news == v.news { // else another question has brought something else meanwhile: nobody knows which is the later
+		v.extend(l.at.Add(life))
+	}
+	if foreign {
+		v.news++
+	}
+	v.attr, v.last, v.known, v.whole, v.relinked = *a, weak(a), true, true, false
 	return foreign
 }
 
-// abandon is the end of a change of which the array said nothing. If it was executed, that is noticed later, and taken for others'.
-func (v *view) abandon() {
-	v.changes--
+// extend has the view fresh until then at least.
+func (v *view) extend(until time.Time) {
+	if v.until.Before(until) {
+		v.until = until
+	}
+}
+
+// drop forgets all. What is being asked and changed is not taken in.
+func (v *view) drop() {
+	v.known = false
+	v.company.met = true // there is nothing to be held against anything
+	v.outdate()
+}
+
+// outdate is as if a change of ours had ended that attr lacks.
+func (v *view) outdate() {
 	v.turns++
+	v.lack()
+}
+
+// lack notes that attr doesn't have all changes of ours that have ended.
+func (v *view) lack() {
+	v.unseen, v.whole = v.turns, false
 	v.stale()
 }
 
 // weak are the attributes by which changes are noticed (RFC 1813 2.6, wcc_attr).
 func weak(a *nfs.Attr) nfs.WccAttr { return nfs.WccAttr{Size: a.Size, Mtime: a.Mtime, Ctime: a.Ctime} }
 
-// unchanged says whether attributes are those of the view, give or take what changes of names move.
-func (v *view) unchanged(now nfs.WccAttr) bool {
-	was := weak(&v.attr)
+// unchanged says whether attributes are what they were, give or take what changes of names move.
+func (v *view) unchanged(was, now nfs.WccAttr) bool {
 	if v.relinked && was.Ctime.Before(now.Ctime) {
 		was.Ctime = now.Ctime
 	}

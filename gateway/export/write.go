@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"forebay/protocols/nfs"
 )
@@ -26,16 +27,16 @@ func (e *Export) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *
 			return err
 		}
 		e.vouch(r.Verifier)
-		n.end(begun, &r.Wcc, a.Offset+size, e.until())
+		e.end(n, begun, &r.Wcc, a.Offset+size)
 		w.ended = true
 		return nil
 	})
 	switch {
 	case w.ended:
 	case w.answered: // with an error, after some of it perhaps
-		n.end(begun, &r.Wcc, 0, e.until())
+		e.end(n, begun, &r.Wcc, 0)
 	default:
-		n.abandon()
+		e.abandon(n, begun)
 	}
 	var status nfs.Status
 	if errors.As(err, &status) {
@@ -58,9 +59,16 @@ type writing struct {
 	ended    bool
 }
 
+// maxRewrites is how often a WRITE is begun again because the array has lost its beginning.
+const maxRewrites = 4
+
+// errForgets: the write verifier is another one again and again.
+var errForgets = fmt.Errorf("%w: the array loses what was written faster than it can be written", nfs.ErrOutcomeUnknown)
+
 // all writes all of it, and combines the answers.
 func (w *writing) all(ctx context.Context) error {
 	var total nfs.WriteResult
+	restarts := 0
 	for done := 0; done < len(w.args.Data); {
 		a := nfs.WriteArgs{File: w.node.handle, Offset: w.args.Offset + uint64(done), Stable: w.args.Stable, Data: w.args.Data[done:]}
 		var r nfs.WriteResult
@@ -80,6 +88,9 @@ func (w *writing) all(ctx context.Context) error {
 		case r.Count == 0 || int(r.Count) > len(a.Data):
 			return nfs.ErrIO
 		case r.Verifier != total.Verifier: // it has restarted in between
+			if restarts++; restarts > maxRewrites {
+				return errForgets
+			}
 			done, total = 0, nfs.WriteResult{}
 			continue
 		}
@@ -94,13 +105,13 @@ func (w *writing) all(ctx context.Context) error {
 func (e *Export) commit(ctx context.Context, c *nfs.Caller, a *nfs.CommitArgs, r *nfs.CommitResult) error {
 	n := e.table.use(a.File)
 	defer e.table.letGo(n)
-	l, _ := n.look()
+	q := n.ask()
 	if err := e.ask(ctx, c, nfs.ProcCommit, a, r); err != nil {
 		return err
 	}
 	if r.Status == nfs.OK {
 		e.vouch(r.Verifier)
-		e.note(n, l, &r.Wcc.After)
+		e.note(n, &q, &r.Wcc.After)
 	}
 	return nil
 }

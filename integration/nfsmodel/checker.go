@@ -69,9 +69,14 @@ func (c *Checker) makeBase(ctx context.Context) error {
 	s := c.begin(cl, []*node{c.base}, "MKDIR %s in the export's root", c.opts.Folder)
 	var r nfs.CreateResult
 	a := nfs.MkdirArgs{Where: nfs.DirOp{Dir: c.root, Name: c.opts.Folder}, Attr: nfs.SetAttr{Mode: nfs.Some(uint32(0o777))}}
-	if err := cl.do(ctx, nfs.ProcMkdir, &a, &r); err != nil && !errors.Is(err, errUnknown) {
+	err, again := cl.do(ctx, nfs.ProcMkdir, &a, &r), false
+	for errors.Is(err, errUnknown) {
+		err, again = cl.do(ctx, nfs.ProcMkdir, &a, &r), true
+	}
+	if err != nil {
 		return err
-	} else if err == nil && r.Status != nfs.OK {
+	}
+	if ours := again && r.Status == nfs.ErrExist; r.Status != nfs.OK && !ours {
 		return fmt.Errorf("MKDIR %s: %w", c.opts.Folder, r.Status)
 	}
 	var l nfs.LookupResult

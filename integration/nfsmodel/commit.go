@@ -133,7 +133,7 @@ func (c *Checker) after(ctx context.Context, err error) error {
 	if err := c.writeAgain(ctx); err != nil {
 		return err
 	}
-	return c.Verify(ctx)
+	return c.verify(ctx)
 }
 
 // askVerifier asks for the write verifier, if anything is dirty.

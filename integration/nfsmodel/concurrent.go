@@ -68,7 +68,7 @@ func (c *Checker) join(ctx context.Context, forks []*Checker, files []*sharedFil
 		}
 	}
 	r.dir.unsure()
-	return c.list(ctx, c.clients[0], r.dir, true)
+	return c.after(ctx, c.list(ctx, c.clients[0], r.dir, true))
 }
 
 // together runs jobs until all have ended. The first error ends the others.
@@ -158,7 +158,7 @@ func (c *Checker) runAndCommit(ctx context.Context, n int) error {
 // stopListing ends the listing under way.
 func (c *Checker) stopListing(ctx context.Context) error {
 	for c.cursor != nil {
-		if err := c.listOn(ctx); err != nil {
+		if err := c.after(ctx, c.listOn(ctx)); err != nil {
 			return err
 		}
 	}

@@ -14,15 +14,15 @@ func TestLiesAmongManyAtATimeAreFound(t *testing.T) {
 		name, say string
 		lie       func(l *liar) lie
 	}{
-		{"a stale read", "want version", staleShared},
-		{"a lost write", "want version", lostShared},
-		{"bytes of another place", "which nobody may see", after(40, func(r *nfs.ReadResult) {
+		{"a stale read", "has hidden", staleShared},
+		{"a lost write", "has hidden", lostShared},
+		{"bytes of another place", "", after(40, func(r *nfs.ReadResult) {
 			if len(r.Data) > unitSize && r.Data[3] != 0 {
 				copy(r.Data, r.Data[unitSize:])
 			}
 		})},
 		{"two winners", "2 won", twoWinners},
-		{"a size that shrinks", "the size is", after(40, func(r *nfs.GetAttrResult) {
+		{"a size that shrinks", "size", after(40, func(r *nfs.GetAttrResult) {
 			if r.Attr.Size >= units*unitSize {
 				r.Attr.Size = 4096
 			}
@@ -122,7 +122,7 @@ func twiceInARace(l *liar) lie {
 }
 
 func TestAVersionIsHiddenByOneThatCameAfterIt(t *testing.T) {
-	f := newSharedFile(newDirectory(), 0, 0)
+	f := newSharedFile(newDirectory(), 0)
 	full := func(how nfs.Stable) *nfs.WriteResult { return &nfs.WriteResult{Committed: how} }
 	first, p1 := f.startWrite(0, 1)
 	second, p2 := f.startWrite(0, 1) // at the same time
@@ -154,7 +154,7 @@ func TestAVersionIsHiddenByOneThatCameAfterIt(t *testing.T) {
 }
 
 func TestWhatIsLostHidesNothing(t *testing.T) {
-	f := newSharedFile(newDirectory(), 0, 0)
+	f := newSharedFile(newDirectory(), 0)
 	stable, p1 := f.startWrite(0, 1)
 	f.endWrite(stable, 0, 1, &nfs.WriteResult{Committed: nfs.FileSync}, false)
 	loose, _ := f.startWrite(0, 1)

@@ -67,7 +67,7 @@ func TestCallsWithoutAnAnswerAreSettled(t *testing.T) {
 		if err := Run(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		if x.cut < 10 {
+		if x.cut < 3 {
 			t.Errorf("%d connections were cut", x.cut)
 		}
 	}
@@ -78,7 +78,7 @@ func TestServersMayLoseWhatWasUnstable(t *testing.T) {
 		l := newLiar()
 		o := serve(t, l)
 		o.Seed += uint64(i)
-		o.DisturbEvery, o.Disturb = 37, l.Restart
+		o.DisturbEvery, o.Disturb = 61, l.Restart
 		c := open(t, o)
 		for _, run := range []func(context.Context, int) error{c.Run, c.RunConcurrent, c.Run} {
 			if err := run(t.Context(), *operations); err != nil {
@@ -100,7 +100,7 @@ func TestServersMayLoseWhatWasUnstableUnderManyAtATime(t *testing.T) {
 		return truth()
 	})
 	c := open(t, serve(t, l))
-	if err := c.RunConcurrent(t.Context(), 3000); err != nil {
+	if err := c.RunConcurrent(t.Context(), 1500); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(c.Commit(t.Context()), c.Verify(t.Context())); err != nil {

@@ -8,7 +8,9 @@ import (
 
 // Verify looks at everything through every client: names, listings, attributes, contents and targets. What a client may not see it must
 // not be shown.
-func (c *Checker) Verify(ctx context.Context) error {
+func (c *Checker) Verify(ctx context.Context) error { return c.after(ctx, c.verify(ctx)) }
+
+func (c *Checker) verify(ctx context.Context) error {
 	for _, cl := range c.clients {
 		if err := c.verifyFor(ctx, cl); err != nil {
 			return err

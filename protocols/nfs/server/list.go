@@ -7,7 +7,26 @@ import (
 	"forebay/protocols/nfs"
 )
 
-// list answers a READDIR. The file system has minded the client's count, too.
+// leastListing is what a file system is asked for at least, in bytes. Some say that a listing ends where they have no room for the next entry
+// (nfs-ganesha 4.3); there always is, and what the client has no room for is left for its next call.
+const leastListing = 8 << 10
+
+// roomy is the arguments for the file system: those of the client, but for counts that are small.
+func (r *request) roomy() nfs.Message {
+	switch a := r.args.(type) {
+	case *nfs.ReadDirArgs:
+		b := *a
+		b.Count = max(b.Count, leastListing)
+		return &b
+	case *nfs.ReadDirPlusArgs:
+		b := *a
+		b.DirCount, b.MaxCount = max(b.DirCount, leastListing), max(b.MaxCount, leastListing)
+		return &b
+	}
+	return r.args
+}
+
+// list answers a READDIR, with what the client has room for.
 func (r *request) list(m *nfs.ReadDirResult) {
 	if m.Status != nfs.OK {
 		r.answer()

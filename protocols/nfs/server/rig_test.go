@@ -61,12 +61,12 @@ func newRig(t *testing.T, mem nfstest.Options, change func(r *rig, o *Options)) 
 	if r.server, err = New(o); err != nil {
 		t.Fatal(err)
 	}
-	r.address = listen(t, r.server)
-	t.Cleanup(func() {
+	t.Cleanup(func() { // when the server has ended
 		if n := r.files.Pins.Load(); n != 0 {
 			t.Errorf("%d pieces of data are not given back", n)
 		}
 	})
+	r.address = listen(t, r.server)
 	return r
 }
 

@@ -36,7 +36,7 @@ func (r *request) execute(ctx context.Context) {
 	} else {
 		err = r.confine(ctx)
 		if err == nil {
-			err = r.export.Files.Do(ctx, &r.caller, r.proc, r.args, r.result)
+			err = r.export.Files.Do(ctx, &r.caller, r.proc, r.roomy(), r.result)
 		}
 	}
 	if err != nil {
