@@ -74,3 +74,18 @@ func decodeDescriptor(b []byte) (d descriptor, rest []byte, ok bool) {
 
 // isUser says whether a client's change is told, and not something of the log's own.
 func (d *descriptor) isUser() bool { return d.Kind < kindTrim }
+
+// plausible says whether a descriptor, whose frame's checksums are right, keeps the rules.
+func (d *descriptor) plausible() bool {
+	if d.order >= tooHigh {
+		return false
+	}
+	if !d.isUser() {
+		return d.size == 0 && d.Kind <= kindState
+	}
+	size := d.Len
+	if d.Kind != Write || d.Flags&flagLost != 0 {
+		size = 0
+	}
+	return d.Kind >= Write && d.Kind <= Barrier && d.Seq > 0 && d.Off >= 0 && d.Len >= 0 && int64(d.size) == size
+}

@@ -77,7 +77,7 @@ func (f *frame) describe(g geometry, b []byte, right []bool) bool {
 	data := f.data
 	for range f.header.records {
 		d, rest, ok := decodeDescriptor(b)
-		if !ok || uint64(d.size) > f.length-data {
+		if !ok || !d.plausible() || uint64(d.size) > f.length-data {
 			return false
 		}
 		d.Object = append([]byte(nil), d.Object...)

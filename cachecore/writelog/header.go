@@ -67,8 +67,12 @@ func (h *header) plausible(room, maxFrame int64) bool {
 	most := uint64(min(room, maxFrame)) * payload
 	return h.length >= headerSize && h.length <= most && h.data >= headerSize && h.data <= h.length &&
 		uint64(h.touched)*touchSize+uint64(h.records)*descriptorSize <= h.data-headerSize &&
-		h.tail <= h.segment && h.durable < h.number
+		h.tail <= h.segment && h.durable < h.number &&
+		h.segment < tooHigh && h.number < tooHigh && h.order < tooHigh
 }
+
+// tooHigh is a number that nothing that is counted by ones gets to.
+const tooHigh = 1 << 62
 
 // units is the frame's length on the device.
 func (h *header) units() int64 { return unitsOf(int64(h.length)) }

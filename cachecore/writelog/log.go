@@ -34,7 +34,6 @@ type Log struct {
 	failed chan struct{}
 	ended  chan struct{}
 	once   sync.Once
-	reads  sync.Pool // of *[]byte, aligned
 
 	mu struct {
 		sync.Mutex

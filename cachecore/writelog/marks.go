@@ -22,9 +22,6 @@ type marks struct {
 // dead says whether a record doesn't count any more.
 func (m *marks) dead(order uint64, seq cachecore.Seq) bool { return order < m.begin || seq <= m.trim }
 
-// empty says that no record counts.
-func (m *marks) empty() bool { return m.trim >= m.last && m.damaged == 0 }
-
 // apply tells the marks of the shard's next record.
 func (m *marks) apply(d *descriptor) {
 	switch {

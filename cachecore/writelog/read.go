@@ -2,12 +2,15 @@ package writelog
 
 import (
 	"fmt"
+	"sync"
 
 	"forebay/cachecore/device"
 )
 
 // readUnits is how much of the device a reader takes at a time.
 const readUnits = 64
+
+var readBuffers = sync.Pool{New: func() any { b := device.Buffer(readUnits * unit); return &b }}
 
 // ReadAt reads len(p) bytes of a record's data, from its byte skip on; the record must have that many. Every byte is verified: ErrDamaged if it
 // isn't what was written. ErrGone: the record has been moved, or trimmed, and its place is used again.
@@ -22,12 +25,8 @@ func (l *Log) ReadAt(p []byte, at Position, skip int64) error {
 		return err
 	}
 	defer l.unpin(seg)
-	buffer, _ := l.reads.Get().(*[]byte)
-	if buffer == nil {
-		b := device.Buffer(readUnits * unit)
-		buffer = &b
-	}
-	defer l.reads.Put(buffer)
+	buffer := readBuffers.Get().(*[]byte) //nolint:forcetypeassert // nothing else is in it
+	defer readBuffers.Put(buffer)
 	for len(p) > 0 {
 		n := min(unitsOf(in+int64(len(p))), readUnits)
 		blocks := (*buffer)[:n*unit]

@@ -2,6 +2,7 @@ package writelog_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -48,12 +49,12 @@ func memory(t testing.TB, image []byte) device.Device {
 
 // content is the data of a record: its own, and of the whole length.
 func content(shard writelog.Shard, seq cachecore.Seq, n int) []byte {
-	p := make([]byte, n)
-	random := rand.New(rand.NewPCG(uint64(shard), uint64(seq)))
-	for i := range p {
-		p[i] = byte(random.Uint32())
+	p := make([]byte, 0, n+8)
+	random := rand.NewPCG(uint64(shard), uint64(seq))
+	for len(p) < n {
+		p = binary.LittleEndian.AppendUint64(p, random.Uint64())
 	}
-	return p
+	return p[:n]
 }
 
 func record(shard writelog.Shard, seq cachecore.Seq, n int) writelog.Record {

@@ -1,0 +1,58 @@
+package writelog_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"forebay/cachecore/device"
+	"forebay/cachecore/device/devicetest"
+	"forebay/cachecore/writelog"
+)
+
+func TestInspectTellsAll(t *testing.T) {
+	image, _ := history(t)
+	d := devicetest.FromImage(image)
+	var text strings.Builder
+	if err := writelog.Inspect(d, &text); err != nil {
+		t.Fatalf("%v\n%s", err, text.String())
+	}
+	for _, want := range []string{
+		"superblock at unit 131: incarnation", "16 segments of 32768 bytes", "segment 1 at unit", `state shard 0000000000000001 "vol1"`,
+		"write shard 0000000000000001 epoch 1 record 1 order 0: 300 bytes at 512 of 68, first, sum 00000001, data at 0/",
+		"trim shard 0000000000000001 epoch 0 record 2", "void shard 0000000000000004 epoch 9", "barrier shard 0000000000000004 epoch 9 record 40",
+		`shard 0000000000000001 "vol1": 4 records above 2 to 6, 1200 bytes, epoch 1`,
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+}
+
+func TestInspectTellsWhatIsWrong(t *testing.T) {
+	image, _ := history(t)
+	for name, off := range map[string]int64{
+		"superblock": device.Unit + 40, "header": (2+8+3)*device.Unit + 44, "data": (2+8+3)*device.Unit + 500,
+	} {
+		d := devicetest.FromImage(image)
+		d.Flip(off, 1)
+		if err := writelog.Inspect(d, io.Discard); !errors.Is(err, writelog.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := writelog.Inspect(devicetest.New(smallSize), io.Discard); !errors.Is(err, writelog.ErrNotFormatted) {
+		t.Errorf("zeros: %v", err)
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestInspectFailsWithItsWriter(t *testing.T) {
+	image, _ := history(t)
+	if err := writelog.Inspect(devicetest.FromImage(image), failing{}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("inspect: %v", err)
+	}
+}

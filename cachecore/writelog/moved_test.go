@@ -1,0 +1,178 @@
+package writelog_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"forebay/cachecore"
+	"forebay/cachecore/writelog"
+)
+
+// laps lets the ring go round a few times, with records of shard 99 that are trimmed at once.
+func laps(t *testing.T, l *writelog.Log) {
+	t.Helper()
+	s, _ := l.State(99)
+	for seq := s.Last + 1; seq <= s.Last+400; seq++ {
+		put(t, l, record(99, seq, 1000))
+		if err := l.Trim(99, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestF2_DamageOutlivesTheSegmentThatHadIt: it is over when the shard is void, and not before.
+func TestF2_DamageOutlivesTheSegmentThatHadIt(t *testing.T) {
+	d := formatted(t, smallSize, smallSegment)
+	l := open(t, d)
+	put(t, l, record(1, 1, 100))
+	put(t, l, record(2, 1, 100))
+	before := d.Image()
+	put(t, l, record(2, 2, 6000))
+	hit := differing(before, d.Image())
+	put(t, l, record(1, 2, 100))
+	put(t, l, record(2, 3, 100))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.Flip(hit[0]+99, 1)
+	for range 3 {
+		l = open(t, d)
+		all := replay(t, l)
+		if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != 2 || damage[0].From != 2 {
+			t.Fatalf("damage %v", damage)
+		}
+		if got := seqs(all[2]); !slices.Equal(got, []cachecore.Seq{1}) || len(all[1]) != 2 {
+			t.Fatalf("replayed %v, and %v of the whole shard", got, seqs(all[1]))
+		}
+		if _, err := tryPut(l, record(2, 4, 10)); !errors.Is(err, writelog.ErrDamaged) {
+			t.Fatalf("append to a damaged shard: %v", err)
+		}
+		laps(t, l)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l = open(t, d)
+	if err := l.Void(2, 5); err != nil {
+		t.Fatal(err)
+	}
+	r := record(2, 2, 700)
+	r.Epoch = 4
+	put(t, l, r)
+	laps(t, l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, d)
+	if got := seqs(replay(t, l)[2]); !slices.Equal(got, []cachecore.Seq{2}) || len(l.Damage()) > 0 {
+		t.Errorf("replayed %v, damage %v", got, l.Damage())
+	}
+}
+
+// TestF2_WhatRotsBeforeItIsMovedIsReported spoils a record that lies in the way of the ring: its data, or the header of its frame.
+func TestF2_WhatRotsBeforeItIsMovedIsReported(t *testing.T) {
+	for name, part := range map[string]int{"header": 0, "data": 1} {
+		d := formatted(t, smallSize, smallSegment)
+		l := open(t, d)
+		put(t, l, record(1, 1, 100))
+		laps(t, l)
+		put(t, l, record(2, 1, 100))
+		laps(t, l)
+		before := d.Image()
+		put(t, l, record(2, 2, 6000))
+		hit := differing(before, d.Image())
+		put(t, l, record(2, 3, 100))
+		d.Flip(hit[part]+99, 1)
+		for range 2 {
+			laps(t, l)
+			if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != 2 || damage[0].From > 2 {
+				t.Fatalf("%s: damage %v", name, damage)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			l = open(t, d)
+			all := replay(t, l)
+			if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != 2 || len(all[1]) != 1 || len(all[2]) > 1 {
+				t.Fatalf("%s: damage %v, replayed %v and %v", name, damage, seqs(all[1]), seqs(all[2]))
+			}
+		}
+	}
+}
+
+// index is where records are: what a cache above the log would keep.
+type index struct {
+	mu sync.Mutex
+	at map[cachecore.Seq]writelog.Position
+}
+
+func (x *index) put(seq cachecore.Seq, at writelog.Position) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.at[seq] = at
+}
+
+func (x *index) get(seq cachecore.Seq) writelog.Position {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.at[seq]
+}
+
+// TestB9_ReadersOfWhatIsMoved read pinned records while the ring goes round under them: from where they are, or were until a moment ago.
+func TestB9_ReadersOfWhatIsMoved(t *testing.T) {
+	d := formatted(t, smallSize, smallSegment)
+	x := &index{at: map[cachecore.Seq]writelog.Position{}}
+	l, err := writelog.Open(d, writelog.Options{Moved: func(s writelog.Shard, seq cachecore.Seq, from, to writelog.Position) {
+		if s == 1 && x.get(seq) == from {
+			x.put(seq, to)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pinned = 6
+	for seq := cachecore.Seq(1); seq <= pinned; seq++ {
+		x.put(seq, put(t, l, record(1, seq, 2500)))
+	}
+	first := x.get(1)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() { readAll(t, l, x, pinned, stop) })
+	}
+	for range 4 {
+		laps(t, l)
+	}
+	close(stop)
+	group.Wait()
+	if err := l.ReadAt(make([]byte, 10), first, 0); !errors.Is(err, writelog.ErrGone) {
+		t.Errorf("read of a place that is used again: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readAll(t *testing.T, l *writelog.Log, x *index, pinned cachecore.Seq, stop chan struct{}) {
+	p := make([]byte, 2500)
+	for seq := cachecore.Seq(1); ; seq = seq%pinned + 1 {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		at := x.get(seq)
+		err := l.ReadAt(p, at, 0)
+		switch {
+		case errors.Is(err, writelog.ErrGone) && x.get(seq) != at:
+		case err != nil:
+			t.Errorf("record %d at %v: %v", seq, at, err)
+			return
+		case string(p) != string(content(1, seq, len(p))):
+			t.Errorf("record %d at %v: other bytes", seq, at)
+			return
+		}
+	}
+}
