@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -79,8 +80,13 @@ func TestE1_TheLogIsTrimmedOnlyAfterTheArraysFlush(t *testing.T) {
 	r.write(0, of('a', blk))
 	flush := r.mem.Hold(arraytest.Before, flushes)
 	r.run()
-	go func() { _ = r.sync(t.Context()) }()
-	<-flush.Arrived()
+	done := make(chan error, 1)
+	go func() { done <- r.sync(context.Background()) }()
+	select {
+	case <-flush.Arrived():
+	case <-done:
+		t.Fatal("it is trimmed without a flush")
+	}
 	if r.log.trimmed != 0 {
 		t.Error("it is trimmed before")
 	}
