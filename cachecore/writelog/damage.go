@@ -1,6 +1,7 @@
 package writelog
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -34,18 +35,10 @@ func (l *Log) Damage() []Damage {
 	all := slices.Clone(l.mu.lost)
 	for _, s := range l.mu.shards {
 		if s.damaged != 0 {
-			all = append(all, Damage{Shard: s.id, Name: s.name, From: s.damaged, Reason: s.reason})
+			all = append(all, s.damage())
 		}
 	}
-	slices.SortFunc(all, func(a, b Damage) int {
-		if a.Any != b.Any || a.Shard == b.Shard {
-			return 0
-		}
-		if a.Shard < b.Shard {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b Damage) int { return cmp.Compare(a.Shard, b.Shard) })
 	return all
 }
 

@@ -134,7 +134,8 @@ func TestF2_NoFlippedByteIsServedOrPassedOver(t *testing.T) {
 // TestF2_LostAndMisdirectedWritesAreFound has the drive lose or misplace each write of a log in turn.
 func TestF2_LostAndMisdirectedWritesAreFound(t *testing.T) {
 	for name, fault := range map[string]devicetest.Fault{
-		"lost": {Lost: true}, "a unit too far": {Move: device.Unit}, "a unit short": {Move: -device.Unit}, "a segment too far": {Move: smallSegment},
+		"lost": {Lost: true}, "a unit too far": {Move: device.Unit}, "a unit short": {Move: -device.Unit},
+		"two units short": {Move: -2 * device.Unit}, "a segment too far": {Move: smallSegment},
 	} {
 		for n := 1; n <= 12; n++ {
 			d := formatted(t, smallSize, smallSegment)
@@ -143,7 +144,7 @@ func TestF2_LostAndMisdirectedWritesAreFound(t *testing.T) {
 			want := map[writelog.Shard][]held{}
 			for seq := cachecore.Seq(1); seq <= 6; seq++ {
 				for shard := writelog.Shard(1); shard <= 2; shard++ {
-					r := record(shard, seq, 2000)
+					r := record(shard, seq, int(shard)*2700)
 					put(t, l, r)
 					want[shard] = append(want[shard], held{Record: r})
 				}

@@ -16,7 +16,7 @@ type descriptor struct {
 	Record
 	order uint64 // of all records of the log: it stays when the record is moved
 	size  uint32 // of the data, bytes
-	state marks  // of a kindState, instead of most of the record
+	state *marks // of a kindState, instead of most of the record
 }
 
 // descriptorLen is the length of a descriptor with an object or name of n bytes; the next begins on a multiple of eight.
@@ -60,6 +60,7 @@ func decodeDescriptor(b []byte) (d descriptor, rest []byte, ok bool) {
 	object := b[descriptorSize:][:b[53]:b[53]]
 	if d.Kind == kindState {
 		d.Name = string(object)
+		d.state = &marks{}
 		d.state.decode(b)
 	} else {
 		d.Epoch = cachecore.Epoch(le.Uint64(b[8:]))

@@ -23,32 +23,27 @@ func Format(dev device.Device, o FormatOptions) error {
 	if err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
-	old, copies, err := readSuperblocks(dev)
+	old, _, err := readSuperblocks(dev)
 	s := superblock{state: stateFormatting, device: old.device, incarnation: newID(), geometry: g}
 	if err != nil {
 		s.device = newID()
 	}
-	giveUp := g.superblocks()
-	places := giveUp[:]
-	for _, c := range copies { // an older log may end elsewhere
-		places = append(places, c.at)
-	}
-	if err := errors.Join(writeSuperblocks(dev, s, places), dev.Sync()); err != nil {
+	if err := errors.Join(writeSuperblocks(dev, s), dev.Sync()); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
 	if err := errors.Join(writeFirst(dev, s), dev.Sync()); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
 	s.state = stateReady
-	if err := errors.Join(writeSuperblocks(dev, s, places[:4]), dev.Sync()); err != nil {
+	if err := errors.Join(writeSuperblocks(dev, s), dev.Sync()); err != nil {
 		return fmt.Errorf("format: %w", err)
 	}
 	return nil
 }
 
-func writeSuperblocks(dev device.Device, s superblock, places []int64) error {
+func writeSuperblocks(dev device.Device, s superblock) error {
 	b := s.encode()
-	for _, at := range places {
+	for _, at := range s.superblocks() {
 		if err := dev.WriteAt(b, at*unit); err != nil {
 			return err
 		}

@@ -75,6 +75,7 @@ func (f *frame) describe(g geometry, b []byte, right []bool) bool {
 		b = b[touchSize:]
 	}
 	data := f.data
+	f.records, f.places = make([]descriptor, 0, f.header.records), make([]place, 0, f.header.records)
 	for range f.header.records {
 		d, rest, ok := decodeDescriptor(b)
 		if !ok || !d.plausible() || uint64(d.size) > f.length-data {

@@ -28,6 +28,8 @@ func (l *Log) frame(items []item, moved bool) (int, error) {
 
 // place finds room for a frame, and says for how many of the items: in the newest segment if it can, else it begins another. If fewer segments are
 // free than have to be, others than moved items wait until some are.
+//
+// The first frame of a session is written where the log ends in any case, if need be without items: a torn frame of the same number must not stay there.
 func (l *Log) place(items []item, moved bool) (n int, err error) {
 	for tries := l.segments * l.units; tries > 0; tries-- {
 		if err := l.Err(); err != nil {
@@ -37,8 +39,8 @@ func (l *Log) place(items []item, moved bool) (n int, err error) {
 			l.move()
 			continue
 		}
-		if !l.w.turn && l.w.at < l.units {
-			if n = l.fit(items); n > 0 || len(items) == 0 {
+		if l.w.at < l.units && (!l.w.turn || l.w.entering) {
+			if n = l.fit(items); n > 0 || len(items) == 0 || l.w.entering {
 				return n, nil
 			}
 		}
@@ -124,7 +126,7 @@ func (l *Log) buildTouched(h *header) {
 }
 
 func (l *Log) buildState(h *header, s *shard) {
-	d := descriptor{Record: Record{Shard: s.id, Kind: kindState, Name: s.name}, state: s.marks}
+	d := descriptor{Record: Record{Shard: s.id, Kind: kindState, Name: s.name}, state: &s.marks}
 	l.w.describe(&d)
 	h.records++
 	s.stated = true

@@ -129,7 +129,7 @@ func flaw(right bool) string {
 	return ", DAMAGED"
 }
 
-func from(m marks) string {
+func from(m *marks) string {
 	if m.damaged == 0 {
 		return ""
 	}
@@ -156,7 +156,7 @@ func (p *printer) summary() (wrong error) {
 			bytes += int64(f.size)
 		}
 		p.printf("shard %016x %q: %d records above %d to %d, %d bytes, epoch %d%s\n", uint64(s.id), s.name, len(s.found), s.trim, s.last, bytes,
-			s.epoch, from(s.marks))
+			s.epoch, from(&s.marks))
 		if s.damaged != 0 {
 			wrong = fmt.Errorf("%w: shard %016x: %s", ErrDamaged, uint64(s.id), s.reason)
 		}

@@ -14,6 +14,8 @@ type Options struct {
 	// Moved is told, from the log's goroutine, that the data of a record have been copied, durably: they lie at to now, and who reads from has
 	// until it returns to forget it. Afterwards from may end with ErrGone.
 	Moved func(s Shard, seq cachecore.Seq, from, to Position)
+	// Damaged is told, from the log's goroutine, of damage that is found when records are about to be moved. Damage has it too from then on.
+	Damaged func(Damage)
 }
 
 // Log is an open write log. The device is its alone from Open to Close, and stays the caller's to close.

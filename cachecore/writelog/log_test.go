@@ -1,10 +1,13 @@
 package writelog_test
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"forebay/cachecore"
+	"forebay/cachecore/device/devicetest"
 	"forebay/cachecore/writelog"
 )
 
@@ -111,5 +114,44 @@ func TestB9_AnOldRecordPinsNothing(t *testing.T) {
 	}
 	for i, h := range all[1] {
 		expectContent(t, l, old[i], h.at)
+	}
+}
+
+// TestRecordsOfAnyLengthAreReadInAnyPart in a log whose records may be long.
+func TestRecordsOfAnyLengthAreReadInAnyPart(t *testing.T) {
+	l := open(t, formatted(t, 96<<20, 8<<20))
+	if l.MaxData() < 500<<10 {
+		t.Fatalf("records of %d bytes at most", l.MaxData())
+	}
+	random := rand.New(rand.NewPCG(3, 3))
+	for i, n := range []int64{1, 4091, 4092, 4093, 100_000, 300_000, l.MaxData() - 1, l.MaxData()} {
+		r := record(1, cachecore.Seq(i+1), int(n))
+		at := put(t, l, r)
+		want := content(1, r.Seq, int(n))
+		for range 20 {
+			skip := random.Int64N(n)
+			p := make([]byte, random.Int64N(n-skip)+1)
+			if err := l.ReadAt(p, at, skip); err != nil || !bytes.Equal(p, want[skip:skip+int64(len(p))]) {
+				t.Fatalf("%d bytes of %d from %d on: error %v", len(p), n, skip, err)
+			}
+		}
+	}
+	if err := l.ReadAt(make([]byte, 8<<20), put(t, l, record(1, 9, 100)), 0); err == nil {
+		t.Error("read beyond what has been written")
+	}
+}
+
+func TestOpenWritesNothing(t *testing.T) {
+	image, want := history(t)
+	d := devicetest.FromImage(image)
+	l := open(t, d)
+	if got := replay(t, l); len(got) != len(want) {
+		t.Errorf("replayed %v", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(d.Image(), image) {
+		t.Error("opening and closing a log has changed it")
 	}
 }

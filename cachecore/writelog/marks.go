@@ -26,7 +26,7 @@ func (m *marks) dead(order uint64, seq cachecore.Seq) bool { return order < m.be
 func (m *marks) apply(d *descriptor) {
 	switch {
 	case d.Kind == kindState:
-		*m = d.state
+		*m = *d.state
 	case d.Kind == kindTrim:
 		m.trim = max(m.trim, d.Seq)
 		m.last = max(m.last, m.trim)
@@ -42,7 +42,7 @@ func (m *marks) apply(d *descriptor) {
 		}
 	case d.Flags&flagMoved != 0:
 		if d.Flags&flagLost != 0 && !m.dead(d.order, d.Seq) {
-			m.damage(d.Seq)
+			m.doubt(d.Seq)
 		}
 	case d.Flags&flagFirst != 0:
 		*m = marks{begin: d.order, trim: d.Seq - 1, last: d.Seq, epoch: d.Epoch, void: m.void}
@@ -51,8 +51,8 @@ func (m *marks) apply(d *descriptor) {
 	}
 }
 
-// damage says that records may be missing from seq on.
-func (m *marks) damage(seq cachecore.Seq) {
+// doubt says that records may be missing from seq on.
+func (m *marks) doubt(seq cachecore.Seq) {
 	if m.damaged == 0 || seq < m.damaged {
 		m.damaged = max(seq, 1)
 	}

@@ -7,17 +7,37 @@ import (
 	"testing"
 
 	"forebay/cachecore"
+	"forebay/cachecore/device/devicetest"
 	"forebay/cachecore/writelog"
 )
 
 // laps lets the ring go round a few times, with records of shard 99 that are trimmed at once.
-func laps(t *testing.T, l *writelog.Log) {
+func laps(t *testing.T, l *writelog.Log) { lapsWith(t, l, func() {}) }
+
+// lapsWith looks at the log after each record and each trim.
+func lapsWith(t *testing.T, l *writelog.Log, look func()) {
 	t.Helper()
 	s, _ := l.State(99)
 	for seq := s.Last + 1; seq <= s.Last+400; seq++ {
 		put(t, l, record(99, seq, 1000))
+		look()
 		if err := l.Trim(99, seq); err != nil {
 			t.Fatal(err)
+		}
+		look()
+	}
+}
+
+// staysDamaged says whether a recovery of what the device holds now finds a shard damaged, and no other.
+func staysDamaged(t *testing.T, d *devicetest.Twin, shard writelog.Shard) func() {
+	return func() {
+		t.Helper()
+		l, err := writelog.Open(memory(t, d.Image()), writelog.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != shard {
+			t.Fatalf("damage %v", damage)
 		}
 	}
 }
@@ -49,7 +69,7 @@ func TestF2_DamageOutlivesTheSegmentThatHadIt(t *testing.T) {
 		if _, err := tryPut(l, record(2, 4, 10)); !errors.Is(err, writelog.ErrDamaged) {
 			t.Fatalf("append to a damaged shard: %v", err)
 		}
-		laps(t, l)
+		lapsWith(t, l, staysDamaged(t, d, 2))
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +95,11 @@ func TestF2_DamageOutlivesTheSegmentThatHadIt(t *testing.T) {
 func TestF2_WhatRotsBeforeItIsMovedIsReported(t *testing.T) {
 	for name, part := range map[string]int{"header": 0, "data": 1} {
 		d := formatted(t, smallSize, smallSegment)
-		l := open(t, d)
+		told := 0
+		l, err := writelog.Open(d, writelog.Options{Damaged: func(writelog.Damage) { told++ }})
+		if err != nil {
+			t.Fatal(err)
+		}
 		put(t, l, record(1, 1, 100))
 		laps(t, l)
 		put(t, l, record(2, 1, 100))
@@ -86,7 +110,7 @@ func TestF2_WhatRotsBeforeItIsMovedIsReported(t *testing.T) {
 		put(t, l, record(2, 3, 100))
 		d.Flip(hit[part]+99, 1)
 		for range 2 {
-			laps(t, l)
+			lapsWith(t, l, staysDamaged(t, d, 2))
 			if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != 2 || damage[0].From > 2 {
 				t.Fatalf("%s: damage %v", name, damage)
 			}
@@ -95,8 +119,8 @@ func TestF2_WhatRotsBeforeItIsMovedIsReported(t *testing.T) {
 			}
 			l = open(t, d)
 			all := replay(t, l)
-			if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != 2 || len(all[1]) != 1 || len(all[2]) > 1 {
-				t.Fatalf("%s: damage %v, replayed %v and %v", name, damage, seqs(all[1]), seqs(all[2]))
+			if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != 2 || len(all[1]) != 1 || len(all[2]) > 1 || told != 1 {
+				t.Fatalf("%s: damage %v, told %d times, replayed %v and %v", name, damage, told, seqs(all[1]), seqs(all[2]))
 			}
 		}
 	}

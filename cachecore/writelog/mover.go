@@ -139,12 +139,16 @@ func (l *Log) doubt(seg *segment, reason string) {
 
 // doubtShard marks a shard as damaged. The next frame's table says so, before the segment is given up.
 func (l *Log) doubtShard(s *shard, from cachecore.Seq, reason string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if s.damaged != 0 && s.damaged <= from {
 		return
 	}
-	s.damage(from)
+	l.mu.Lock()
+	s.doubt(from)
 	s.reason = reason
+	d := s.damage()
+	l.mu.Unlock()
 	l.w.turn = true
+	if l.options.Damaged != nil {
+		l.options.Damaged(d)
+	}
 }

@@ -63,7 +63,7 @@ func (l *Log) resume(r *recovery, end ending) {
 		l.w.session = newSession()
 	}
 	l.w.at, l.w.number, l.w.sum, l.w.order = end.at-l.start(end.segment), end.number, end.sum, r.order
-	l.w.said = r.tail
+	l.w.said, l.w.entering = r.tail, true
 	l.w.turn = len(l.mu.lost) > 0
 	l.mu.shards = map[Shard]*shard{}
 	for _, s := range r.shards {

@@ -25,6 +25,7 @@ type recovered struct {
 	marks
 	reason string
 	found  []found
+	kept   int    // of found when the dead ones were last dropped
 	seen   uint64 // the newest frame that tells which record is the shard's last
 	sure   uint64 // the newest frame behind which nothing older matters: it tells the shard's state, or begins it anew
 }
@@ -60,7 +61,7 @@ func (r *recovery) shard(id Shard) *recovered {
 
 // missing remembers a gap; what it means is settled at the end.
 func (r *recovery) missing(g gap, next *frame) {
-	r.gaps = append(r.gaps, gapAt{gap: g, touched: next.touched, exactly: g.from+1 == g.to && !next.unknowable()})
+	r.gaps = append(r.gaps, gapAt{gap: g, touched: next.touched, exactly: g.from+1 == g.to && !next.unknowable() && !g.replaced})
 }
 
 func (r *recovery) visit(f *frame) {
@@ -69,7 +70,6 @@ func (r *recovery) visit(f *frame) {
 	if seg == nil {
 		seg = newSegment(f.segment, f.number)
 		r.segments[f.segment] = seg
-		r.forget()
 	}
 	seg.wrote(f.at-r.start(f.segment), f.units(), f.session)
 	if r.resolve(f); !f.told {
@@ -102,6 +102,9 @@ func (r *recovery) record(f *frame, d *descriptor, p place, seg *segment) {
 	case d.isUser():
 		r.order = max(r.order, d.order+1)
 		seg.holds(d.Shard, d.order, d.Seq)
+		if len(s.found) > 2*s.kept+1000 {
+			s.forget()
+		}
 		s.found = append(s.found, found{*d, p})
 		if d.Flags&flagMoved == 0 {
 			s.seen = f.number
@@ -109,16 +112,17 @@ func (r *recovery) record(f *frame, d *descriptor, p place, seg *segment) {
 	}
 }
 
-// forget lets go of records that are dead by now, once for each segment, so that memory is bounded by what is alive.
-func (r *recovery) forget() {
-	for _, s := range r.shards {
-		s.found = slices.DeleteFunc(s.found, func(f found) bool { return s.dead(f.order, f.Seq) })
-	}
+// forget lets go of records that are dead by now, so that memory is bounded by what is alive.
+func (s *recovered) forget() {
+	s.found = slices.DeleteFunc(s.found, func(f found) bool { return s.dead(f.order, f.Seq) })
+	s.kept = len(s.found)
 }
 
 // finish settles what is missing.
 func (r *recovery) finish() (lost []Damage) {
-	r.forget()
+	for _, s := range r.shards {
+		s.forget()
+	}
 	for _, g := range r.gaps {
 		for _, h := range g.holes {
 			if seg := r.segments[h.segment]; seg != nil {
@@ -160,10 +164,14 @@ func (r *recovery) concern(t touch, g gap) {
 	}
 }
 
-// suspect puts every shard in doubt that may have had records in the gap: all but those that tell behind it what their last record is.
+// suspect puts every shard in doubt that may have had records in the gap: all but those that tell behind it what their last record is. What another
+// frame than was written says is in doubt itself, and with it whatever has not begun anew since.
 func (r *recovery) suspect(g gap) {
 	for _, s := range r.shards {
-		if s.seen < g.to {
+		switch {
+		case g.replaced && s.sure < g.to:
+			s.doubt(s.trim+1, fmt.Sprintf("%v can't be relied on", g))
+		case s.seen < g.to:
 			s.doubt(s.last+1, fmt.Sprintf("%v can't be read", g))
 		}
 	}
@@ -199,7 +207,7 @@ func (s *recovered) doubt(from cachecore.Seq, reason string) {
 	if s.damaged == 0 {
 		s.reason = reason
 	}
-	s.damage(from)
+	s.marks.doubt(from)
 }
 
 // replayable are the records before the first that may be missing.

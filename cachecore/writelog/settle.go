@@ -14,7 +14,7 @@ func (l *Log) settle(h *header, items []item) {
 		freed = l.settleItem(seg, h.number, &items[i]) || freed
 	}
 	w.at, w.number, w.said = w.at+units, h.number+1, h.tail
-	w.unstated = len(items) > 0
+	w.unstated, w.entering = len(items) > 0, false
 	if freed {
 		l.advance()
 	}

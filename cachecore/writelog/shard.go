@@ -46,7 +46,7 @@ func (s *shard) accept(r *Record, order uint64, bytes, chunkBytes int64) (first 
 	first = a.trim >= a.last
 	switch {
 	case s.damaged != 0 && !s.renewed():
-		return false, fmt.Errorf("%w: %v", ErrDamaged, Damage{Shard: s.id, Name: s.name, From: s.damaged, Reason: s.reason})
+		return false, fmt.Errorf("%w: %v", ErrDamaged, s.damage())
 	case r.Epoch < a.epoch:
 		return false, fmt.Errorf("%w: epoch %d after %d in shard %016x", ErrOrder, r.Epoch, a.epoch, uint64(s.id))
 	case !first && r.Seq != a.last+1:
@@ -102,4 +102,9 @@ func (s *shard) older(below cachecore.Epoch) (seq cachecore.Seq) {
 		seq = c.last
 	}
 	return seq
+}
+
+// damage is what there is to tell of a damaged shard.
+func (s *shard) damage() Damage {
+	return Damage{Shard: s.id, Name: s.name, From: s.damaged, Reason: s.reason}
 }

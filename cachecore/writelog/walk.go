@@ -15,6 +15,7 @@ type gap struct {
 	from, to uint64 // numbers of the first, and of the one behind them; from is 0 if it is not known
 	segment  uint64 // the last that may have held them
 	holes    []hole // where the frames were looked for
+	replaced bool   // the frame is readable, but not the one that was durable
 }
 
 // hole is a place where no frame could be read.
@@ -25,6 +26,8 @@ type hole struct {
 
 func (g gap) String() string {
 	switch {
+	case g.replaced:
+		return fmt.Sprintf("frame %d, which is another one than was written,", g.from)
 	case g.from == 0:
 		return fmt.Sprintf("frames before %d", g.to)
 	case g.from+1 >= g.to:
@@ -79,6 +82,9 @@ func (s *scanner) walk(tail, latest uint64, v visitor) (ending, error) {
 				return w.end, w.unreadable()
 			}
 		}
+		if w.chained && f.previous != w.end.sum {
+			v.missing(gap{from: f.number - 1, to: f.number, segment: f.segment, replaced: true}, f)
+		}
 		v.visit(f)
 		w.end = ending{segment: f.segment, at: f.at + f.units(), number: f.number + 1, sum: f.sum}
 		w.chained = f.whole
@@ -97,20 +103,15 @@ func (w *walker) gapBefore(h header, at int64) gap {
 	return g
 }
 
-// next reads the frame that is due: it stands where the last one ends, or where the next segment begins. It may be in both places if its first
-// writing was cut short and it was written again, shorter or longer: then the whole one counts.
+// next reads the frame that is due: it stands where the last one ends, or else where the next segment begins.
 func (w *walker) next() *frame {
 	if w.end.number == 0 {
 		return nil
 	}
-	here := w.due(w.end.segment, w.end.at)
-	if here != nil && here.whole {
+	if here := w.due(w.end.segment, w.end.at); here != nil {
 		return here
 	}
-	if there := w.due(w.end.segment+1, w.start(w.end.segment+1)); there != nil {
-		return there
-	}
-	return here
+	return w.due(w.end.segment+1, w.start(w.end.segment+1))
 }
 
 func (w *walker) due(segment uint64, at int64) *frame {
@@ -118,7 +119,7 @@ func (w *walker) due(segment uint64, at int64) *frame {
 		return nil
 	}
 	h, ok := w.head(segment, at)
-	if !ok || h.number != w.end.number || (w.chained && h.previous != w.end.sum) {
+	if !ok || h.number != w.end.number {
 		return nil
 	}
 	return w.frame(h, at)

@@ -16,6 +16,7 @@ type writer struct {
 	order    uint64 // for the first record that has never been in a frame
 	said     uint64 // the oldest segment that counts, as a durable frame says; what is before it can be used again
 	unstated bool   // the last frame has records, and no later one says that it was durable
+	entering bool   // nothing has been written yet
 	turn     bool   // the next frame has to begin a segment, whose table then tells of damage
 	table    []*shard
 	touched  []*shard // of the last frame
