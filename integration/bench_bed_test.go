@@ -10,10 +10,12 @@ type bed struct {
 	t       *testing.T
 	gateway *gatewayProcess
 	tgtd    *tgtd
-	peer    string    // URL of tgtd's LUN
-	slow    *san      // made when it is asked for
-	files   *filerBed // likewise
-	far     *farFiler // likewise
+	peer    string          // URL of tgtd's LUN
+	slow    *san            // made when it is asked for
+	files   *filerBed       // likewise
+	far     *farFiler       // likewise
+	ram     *gatewayProcess // likewise
+	log     *gatewayProcess // likewise
 }
 
 const (
