@@ -49,3 +49,31 @@ func TestD7_AnOpenThatFailsLeavesNoRegistrationBehind(t *testing.T) {
 	}
 	f.expectNothingRegistered(t)
 }
+
+// The array is closed in the middle of a recovery.
+func TestD7_ARecoveryThatIsCutShortLeavesNoRegistrationBehind(t *testing.T) {
+	f := newFake(t, cached, 1)
+	o := f.options()
+	o.Reserve, o.Key = true, thisBoot
+	a := open(t, o)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	f.set(func() {
+		f.mu.script = func(_ *port, op byte, _ []byte) (byte, *sense) {
+			if op != opReady {
+				return 0, nil
+			}
+			f.mu.script = nil
+			close(reached)
+			<-goOn
+			return 0, nil
+		}
+	})
+	f.drop()
+	<-reached
+	go func() {
+		<-a.life.Done()
+		close(goOn)
+	}()
+	end(t, a)
+	f.expectNothingRegistered(t)
+}

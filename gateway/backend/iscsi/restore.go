@@ -109,6 +109,7 @@ func (a *Array) soured(p *path, s *initiator.Session, err error) error {
 		p.soured = a.mu.attempts
 		a.mu.Unlock()
 	case errors.Is(err, errAgain), errors.Is(err, errDoubt), errors.Is(err, errNoPath): // not for this session's sake
+	case a.life.Err() != nil: // it is given up with all others, after what it has registered
 	case errors.Is(err, cachecore.ErrIdentity), !lasting(err):
 		a.mu.Lock()
 		p.err = err // rather than that the session was closed
