@@ -92,7 +92,7 @@ func (l *poolLog) close() error {
 	}
 	var errs []error
 	if l.Log != nil {
-		if err := l.Log.Close(); err != nil && !errors.Is(err, writelog.ErrFailed) { // which was told when it happened
+		if err := l.Close(); err != nil && !errors.Is(err, writelog.ErrFailed) { // which was told when it happened
 			errs = append(errs, err)
 		}
 	}

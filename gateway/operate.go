@@ -47,7 +47,7 @@ func (g *Gateway) Barrier(ctx context.Context, volume string, hold time.Duration
 		b.Release()
 		return nil
 	}
-	return b.Array.Barrier(ctx, hold)
+	return b.Barrier(ctx, hold)
 }
 
 // withLog finds what acknowledges the writes of a volume that has a write log.

@@ -85,7 +85,7 @@ func (m *model) carry(t *rapid.T) {
 	if !iv.closed {
 		return
 	}
-	if !r.Array.carry(t.Context(), iv) {
+	if !r.carry(t.Context(), iv) {
 		t.Fatal("not carried")
 	}
 	r.mem.Crash(func(int64) bool { return false })

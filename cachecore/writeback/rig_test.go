@@ -82,7 +82,7 @@ func (r *rig) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
-		r.Array.Run(ctx)
+		r.Run(ctx)
 		close(ended)
 	}()
 	r.end = func() {
