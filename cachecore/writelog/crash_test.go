@@ -91,7 +91,7 @@ func TestF1_EveryCrashOfShortWorkloads(t *testing.T) {
 			images, all := 0, true
 			random := rand.New(rand.NewPCG(1, 2))
 			for event := range m.d.Events() + 1 {
-				every := m.d.Crash(event).Each(1<<11, random, func(image []byte) bool {
+				every := m.d.Crash(event).Each(1<<11/thin, random, func(image []byte) bool {
 					images++
 					if err := m.checkImage(t, image, event); err != nil {
 						t.Errorf("power cut at event %d: %v", event, err)
@@ -121,11 +121,12 @@ func run(t testing.TB, steps []step) *model {
 // TestF1_CrashesOfLongWorkloads lets a log live through many laps and power cuts, at random.
 func TestF1_CrashesOfLongWorkloads(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := newModel(formatted(t, smallSize, smallSegment))
+		units, segments := rapid.SampledFrom([]int64{8, 12, 24}).Draw(r, "units"), rapid.SampledFrom([]int64{8, 11, 16}).Draw(r, "segments")
+		m := newModel(formatted(t, (4+units*segments)*device.Unit, units*device.Unit))
 		l := recovered(r, m.d)
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(r, "seed"), 0))
 		defer func() { l.Close() }()
-		for range rapid.IntRange(1, 60).Draw(r, "steps") {
+		for range rapid.IntRange(1, 60/thin).Draw(r, "steps") {
 			l = anyStep(t, r, m, l, random)
 		}
 	})

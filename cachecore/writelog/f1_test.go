@@ -64,6 +64,10 @@ func TestF1_AnIdleStreamSaysWithinTenMillisecondsThatItIsDurable(t *testing.T) {
 
 // TestF1_ABadLastFrameIsCutUnlessALaterOneSaysThatItWasDurable spoils the second of two frames: header, descriptors, data.
 func TestF1_ABadLastFrameIsCutUnlessALaterOneSaysThatItWasDurable(t *testing.T) {
+	synctest.Test(t, aBadLastFrameIsCutUnlessALaterOneSaysThatItWasDurable)
+}
+
+func aBadLastFrameIsCutUnlessALaterOneSaysThatItWasDurable(t *testing.T) {
 	d := formatted(t, smallSize, smallSegment)
 	l := open(t, d)
 	put(t, l, record(1, 1, 100))
@@ -99,6 +103,10 @@ func TestF1_ABadLastFrameIsCutUnlessALaterOneSaysThatItWasDurable(t *testing.T) 
 
 // TestF1_AFrameThatCantBeReadIsNotCut: a power cut leaves sectors with old or new bytes, not ones that can't be read.
 func TestF1_AFrameThatCantBeReadIsNotCut(t *testing.T) {
+	synctest.Test(t, aFrameThatCantBeReadIsNotCut)
+}
+
+func aFrameThatCantBeReadIsNotCut(t *testing.T) {
 	d := formatted(t, smallSize, smallSegment)
 	l := open(t, d)
 	put(t, l, record(1, 1, 100))

@@ -39,7 +39,7 @@ func (l *Log) place(items []item, moved bool) (n int, err error) {
 			l.move()
 			continue
 		}
-		if l.w.at < l.units && (!l.w.turn || l.w.entering) {
+		if l.w.at < l.units {
 			if n = l.fit(items); n > 0 || len(items) == 0 || l.w.entering {
 				return n, nil
 			}

@@ -32,7 +32,7 @@ func fill(t *testing.T, size, segment int64, mix string) {
 	l := open(t, d)
 	random := rand.New(rand.NewPCG(uint64(size), uint64(len(mix))))
 	f := &filler{l: l, random: random, first: map[writelog.Shard]cachecore.Seq{}, last: map[writelog.Shard]cachecore.Seq{}}
-	for written := int64(0); written < 6*size; {
+	for written := int64(0); written < 8*size/thin; {
 		n := f.size(mix)
 		err := f.put(writelog.Shard(random.IntN(5)+1), n)
 		written += int64(n) + 100

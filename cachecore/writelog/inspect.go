@@ -45,7 +45,7 @@ func (p *printer) inspect(dev device.Device) error {
 	if err != nil {
 		return err
 	}
-	p.r = newRecovery(super.geometry)
+	p.r = newRecovery(super.geometry, tail)
 	end, err := scan.walk(tail, latest, p)
 	if err != nil {
 		return err
@@ -80,8 +80,8 @@ func (p *printer) visit(f *frame) {
 	p.frame("frame", f)
 }
 
-func (p *printer) missing(g gap, next *frame) {
-	p.r.missing(g, next)
+func (p *printer) missing(g gap) {
+	p.r.missing(g)
 	p.printf("  MISSING %v\n", g)
 }
 

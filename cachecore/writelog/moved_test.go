@@ -5,8 +5,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"forebay/cachecore"
+	"forebay/cachecore/device"
 	"forebay/cachecore/device/devicetest"
 	"forebay/cachecore/writelog"
 )
@@ -14,36 +16,48 @@ import (
 // laps lets the ring go round a few times, with records of shard 99 that are trimmed at once.
 func laps(t *testing.T, l *writelog.Log) { lapsWith(t, l, func() {}) }
 
-// lapsWith looks at the log after each record and each trim.
+// lapsWith looks at the log after each record and each trim, or some of them.
 func lapsWith(t *testing.T, l *writelog.Log, look func()) {
 	t.Helper()
 	s, _ := l.State(99)
 	for seq := s.Last + 1; seq <= s.Last+400; seq++ {
 		put(t, l, record(99, seq, 1000))
-		look()
+		if seq%thin == 0 {
+			look()
+		}
 		if err := l.Trim(99, seq); err != nil {
 			t.Fatal(err)
 		}
-		look()
+		if seq%thin == 0 {
+			look()
+		}
 	}
 }
 
-// staysDamaged says whether a recovery of what the device holds now finds a shard damaged, and no other.
-func staysDamaged(t *testing.T, d *devicetest.Twin, shard writelog.Shard) func() {
+// staysDamaged says whether a recovery of what the device holds now finds those shards damaged, and no other.
+func staysDamaged(t *testing.T, d *devicetest.Twin, shards ...writelog.Shard) func() {
 	return func() {
 		t.Helper()
 		l, err := writelog.Open(memory(t, d.Image()), writelog.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if damage := l.Damage(); len(damage) != 1 || damage[0].Shard != shard {
-			t.Fatalf("damage %v", damage)
+		var damaged []writelog.Shard
+		for _, damage := range l.Damage() {
+			damaged = append(damaged, damage.Shard)
+		}
+		if !slices.Equal(damaged, shards) {
+			t.Fatalf("damage %v, want of %v", l.Damage(), shards)
 		}
 	}
 }
 
 // TestF2_DamageOutlivesTheSegmentThatHadIt: it is over when the shard is void, and not before.
 func TestF2_DamageOutlivesTheSegmentThatHadIt(t *testing.T) {
+	synctest.Test(t, damageOutlivesTheSegmentThatHadIt)
+}
+
+func damageOutlivesTheSegmentThatHadIt(t *testing.T) {
 	d := formatted(t, smallSize, smallSegment)
 	l := open(t, d)
 	put(t, l, record(1, 1, 100))
@@ -75,8 +89,12 @@ func TestF2_DamageOutlivesTheSegmentThatHadIt(t *testing.T) {
 		}
 	}
 	l = open(t, d)
-	if err := l.Void(2, 5); err != nil {
+	if err := errors.Join(l.Void(2, 5), l.Close()); err != nil {
 		t.Fatal(err)
+	}
+	l = open(t, d)
+	if damage := l.Damage(); len(damage) > 0 {
+		t.Fatalf("the shard is void, and there is damage %v", damage)
 	}
 	r := record(2, 2, 700)
 	r.Epoch = 4
@@ -91,8 +109,49 @@ func TestF2_DamageOutlivesTheSegmentThatHadIt(t *testing.T) {
 	}
 }
 
+// TestF2_DamageOutlivesAllOtherRecordsOfItsShard: shard 5 had no other, and those of shard 6 are trimmed.
+func TestF2_DamageOutlivesAllOtherRecordsOfItsShard(t *testing.T) {
+	synctest.Test(t, damageOutlivesAllOtherRecordsOfItsShard)
+}
+
+func damageOutlivesAllOtherRecordsOfItsShard(t *testing.T) {
+	d := formatted(t, smallSize, smallSegment)
+	l := open(t, d)
+	put(t, l, record(6, 1, 100))
+	before := d.Image()
+	put(t, l, record(5, 1, 100))
+	put(t, l, record(99, 1, 100))
+	put(t, l, record(6, 2, 100))
+	hit := differing(before, d.Image())
+	put(t, l, record(99, 2, 100))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.Flip(hit[0]+99, 1)
+	d.Flip(hit[2]+99, 1)
+	l = open(t, d)
+	if err := l.Trim(6, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		lapsWith(t, l, staysDamaged(t, d, 5, 6))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, d)
+	}
+	if err := errors.Join(l.Void(5, 2), l.Trim(6, 2)); err != nil {
+		t.Fatal(err)
+	}
+	staysDamaged(t, d)()
+}
+
 // TestF2_WhatRotsBeforeItIsMovedIsReported spoils a record that lies in the way of the ring: its data, or the header of its frame.
 func TestF2_WhatRotsBeforeItIsMovedIsReported(t *testing.T) {
+	synctest.Test(t, whatRotsBeforeItIsMovedIsReported)
+}
+
+func whatRotsBeforeItIsMovedIsReported(t *testing.T) {
 	for name, part := range map[string]int{"header": 0, "data": 1} {
 		d := formatted(t, smallSize, smallSegment)
 		told := 0
@@ -123,6 +182,39 @@ func TestF2_WhatRotsBeforeItIsMovedIsReported(t *testing.T) {
 				t.Fatalf("%s: damage %v, told %d times, replayed %v and %v", name, damage, told, seqs(all[1]), seqs(all[2]))
 			}
 		}
+	}
+}
+
+// TestF2_ACopyThatRotsIsNotMadeUpForByWhatItWasCopiedFrom: the original is in a segment that is about to be used again.
+func TestF2_ACopyThatRotsIsNotMadeUpForByWhatItWasCopiedFrom(t *testing.T) {
+	synctest.Test(t, rottenCopy)
+}
+
+func rottenCopy(t *testing.T) {
+	d := formatted(t, smallSize, smallSegment)
+	var copied writelog.Position
+	l, err := writelog.Open(d, writelog.Options{Moved: func(_ writelog.Shard, _ cachecore.Seq, _, to writelog.Position) { copied = to }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[writelog.Shard][]held{1: {{Record: record(1, 1, 3000)}}}
+	put(t, l, want[1][0].Record)
+	for seq := cachecore.Seq(1); seq <= 400; seq++ {
+		put(t, l, record(99, seq, 1000))
+		if err := l.Trim(99, seq); err != nil {
+			t.Fatal(err)
+		}
+		if copied == 0 {
+			continue
+		}
+		rotten := devicetest.FromImage(d.Image())
+		rotten.Flip(int64(copied>>12&(1<<32-1))*device.Unit+2000, 1)
+		if damage, err := damaged(rotten, want); err != nil || len(damage) == 0 {
+			t.Fatalf("record %d: damage %v, error %v", seq, damage, err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

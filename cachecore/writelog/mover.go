@@ -20,14 +20,14 @@ type mover struct {
 	pieces  [][]byte
 }
 
-// keepPace goes through a part of the oldest segment when few are free, so that it need not be done at once when none is.
-func (l *Log) keepPace(frames uint64) {
+// keepPace goes through a part of the oldest segment when few are free, so that it need not be done at once when none is. units is what has been written.
+func (l *Log) keepPace(units int64) {
 	m := &l.w.mover
-	if frames == 0 || l.toCome() > l.reserve+max(1, l.segments/8) {
+	if l.toCome() > l.reserve+max(1, l.segments/8) {
 		m.credit = 0
 		return
 	}
-	for m.credit += int64(frames) * moveRatio; m.credit >= window && l.Err() == nil; m.credit -= window {
+	for m.credit += units * moveRatio; m.credit >= window && l.Err() == nil; m.credit -= window {
 		l.move()
 	}
 }
@@ -71,7 +71,7 @@ func (l *Log) gather(seg *segment) {
 		}
 		f := m.frame(h, start+m.at)
 		if !f.told && !slices.Contains(seg.holes, m.at) {
-			l.doubt(seg, fmt.Sprintf("%v can't be read", gap{from: f.number, to: f.number + 1}))
+			l.doubt(seg, gap{from: f.number, to: f.number + 1}.String())
 		}
 		for i := range f.records {
 			l.take(f, i)
@@ -80,10 +80,17 @@ func (l *Log) gather(seg *segment) {
 	}
 }
 
+// shard is one that the log knows. The table of them is the appenders' too.
+func (l *Log) shard(id Shard) *shard {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.shards[id]
+}
+
 // take takes one record, if it is alive.
 func (l *Log) take(f *frame, i int) {
 	m, d, p := &l.w.mover, f.records[i], f.places[i]
-	s := l.mu.shards[d.Shard]
+	s := l.shard(d.Shard)
 	if s == nil || !d.isUser() || s.dead(d.order, d.Seq) {
 		return
 	}
@@ -131,13 +138,13 @@ func (l *Log) unreadable(seg *segment) {
 // doubt says that records may be missing of every shard that has some alive in a segment.
 func (l *Log) doubt(seg *segment, reason string) {
 	for id, t := range seg.tops {
-		if s := l.mu.shards[id]; s != nil && !s.dead(t.order, t.seq) {
+		if s := l.shard(id); s != nil && !s.dead(t.order, t.seq) {
 			l.doubtShard(s, s.trim+1, reason)
 		}
 	}
 }
 
-// doubtShard marks a shard as damaged. The next frame's table says so, before the segment is given up.
+// doubtShard marks a shard as damaged. Until the next table says so, what is missing shows by the last record that the newest table tells.
 func (l *Log) doubtShard(s *shard, from cachecore.Seq, reason string) {
 	if s.damaged != 0 && s.damaged <= from {
 		return
@@ -147,7 +154,6 @@ func (l *Log) doubtShard(s *shard, from cachecore.Seq, reason string) {
 	s.reason = reason
 	d := s.damage()
 	l.mu.Unlock()
-	l.w.turn = true
 	if l.options.Damaged != nil {
 		l.options.Damaged(d)
 	}

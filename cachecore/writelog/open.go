@@ -27,7 +27,7 @@ func Open(dev device.Device, o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open write log: %w", err)
 	}
-	r := newRecovery(super.geometry)
+	r := newRecovery(super.geometry, tail)
 	end, err := scan.walk(tail, latest, r)
 	if err != nil {
 		return nil, fmt.Errorf("open write log: %w", err)
@@ -64,7 +64,6 @@ func (l *Log) resume(r *recovery, end ending) {
 	}
 	l.w.at, l.w.number, l.w.sum, l.w.order = end.at-l.start(end.segment), end.number, end.sum, r.order
 	l.w.said, l.w.entering = r.tail, true
-	l.w.turn = len(l.mu.lost) > 0
 	l.mu.shards = map[Shard]*shard{}
 	for _, s := range r.shards {
 		l.resumeShard(s, r)
@@ -92,9 +91,6 @@ func (l *Log) resumeShard(r *recovered, all *recovery) {
 		if _, holds := seg.tops[r.id]; holds {
 			s.newest = max(s.newest, n)
 		}
-	}
-	if s.damaged != 0 && r.reason != foundEarlier {
-		l.w.turn = true
 	}
 	if s.newest == 0 && s.damaged == 0 {
 		return // nothing of it is left

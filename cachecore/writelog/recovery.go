@@ -1,12 +1,6 @@
 package writelog
 
-import (
-	"cmp"
-	"fmt"
-	"slices"
-
-	"forebay/cachecore"
-)
+import "forebay/cachecore"
 
 // recovery makes of the frames what the log holds. It is a pure state machine: a visitor that does no I/O.
 type recovery struct {
@@ -18,27 +12,6 @@ type recovery struct {
 	order    uint64 // for the next record
 }
 
-// recovered is what is found of a shard.
-type recovered struct {
-	id   Shard
-	name string
-	marks
-	reason string
-	found  []found
-	kept   int    // of found when the dead ones were last dropped
-	seen   uint64 // the newest frame that tells which record is the shard's last
-	sure   uint64 // the newest frame behind which nothing older matters: it tells the shard's state, or begins it anew
-}
-
-// found is a record that was read, or the like of it.
-type found struct {
-	descriptor
-	place
-}
-
-// foundEarlier is the reason of damage that an earlier Open found, and a table tells.
-const foundEarlier = "found earlier"
-
 // gapAt is a gap and what the frame behind it tells of it.
 type gapAt struct {
 	gap
@@ -46,8 +19,8 @@ type gapAt struct {
 	exactly bool // touched is all of it
 }
 
-func newRecovery(g geometry) *recovery {
-	return &recovery{geometry: g, shards: map[Shard]*recovered{}, segments: map[uint64]*segment{}}
+func newRecovery(g geometry, tail uint64) *recovery {
+	return &recovery{geometry: g, tail: tail, shards: map[Shard]*recovered{}, segments: map[uint64]*segment{}}
 }
 
 func (r *recovery) shard(id Shard) *recovered {
@@ -60,9 +33,7 @@ func (r *recovery) shard(id Shard) *recovered {
 }
 
 // missing remembers a gap; what it means is settled at the end.
-func (r *recovery) missing(g gap, next *frame) {
-	r.gaps = append(r.gaps, gapAt{gap: g, touched: next.touched, exactly: g.from+1 == g.to && !next.unknowable() && !g.replaced})
-}
+func (r *recovery) missing(g gap) { r.gaps = append(r.gaps, gapAt{gap: g}) }
 
 func (r *recovery) visit(f *frame) {
 	r.tail, r.order = max(r.tail, f.tail), max(r.order, f.order)
@@ -73,8 +44,7 @@ func (r *recovery) visit(f *frame) {
 	}
 	seg.wrote(f.at-r.start(f.segment), f.units(), f.session)
 	if r.resolve(f); !f.told {
-		at := f.at - r.start(f.segment)
-		r.gaps = append(r.gaps, gapAt{gap: gap{from: f.number, to: f.number + 1, segment: f.segment, holes: []hole{{f.segment, at}}}})
+		r.missing(gap{from: f.number, to: f.number + 1, segment: f.segment, holes: []hole{{f.segment, f.at - r.start(f.segment)}}})
 	}
 	for i := range f.records {
 		r.record(f, &f.records[i], f.places[i], seg)
@@ -85,43 +55,37 @@ func (r *recovery) visit(f *frame) {
 func (r *recovery) resolve(f *frame) {
 	if n := len(r.gaps); n > 0 && r.gaps[n-1].to == f.number && !f.unknowable() {
 		g := &r.gaps[n-1]
-		g.touched, g.exactly = f.touched, g.from+1 == g.to
+		g.touched, g.exactly = f.touched, g.from+1 == g.to && !g.replaced
 	}
 }
 
 func (r *recovery) record(f *frame, d *descriptor, p place, seg *segment) {
 	s := r.shard(d.Shard)
 	s.apply(d)
-	if d.Kind == kindState || d.Flags&(flagAll|flagFirst) != 0 && d.Flags&flagMoved == 0 {
-		s.sure, s.seen = f.number, f.number
+	if d.Flags&(flagAll|flagFirst) != 0 && d.Flags&flagMoved == 0 {
+		s.begun, s.sure, s.seen = f.number, f.number, f.number
 	}
 	switch {
 	case d.Kind == kindState:
 		s.name = d.Name
-		s.reason = foundEarlier
+		s.reason = "found earlier"
+		s.sure, s.seen = f.number, f.number
 	case d.isUser():
-		r.order = max(r.order, d.order+1)
 		seg.holds(d.Shard, d.order, d.Seq)
 		if len(s.found) > 2*s.kept+1000 {
-			s.forget()
+			s.forget(r.tail)
 		}
-		s.found = append(s.found, found{*d, p})
+		s.found = append(s.found, found{*d, p, f.segment})
 		if d.Flags&flagMoved == 0 {
 			s.seen = f.number
 		}
 	}
 }
 
-// forget lets go of records that are dead by now, so that memory is bounded by what is alive.
-func (s *recovered) forget() {
-	s.found = slices.DeleteFunc(s.found, func(f found) bool { return s.dead(f.order, f.Seq) })
-	s.kept = len(s.found)
-}
-
 // finish settles what is missing.
 func (r *recovery) finish() (lost []Damage) {
 	for _, s := range r.shards {
-		s.forget()
+		s.forget(r.tail)
 	}
 	for _, g := range r.gaps {
 		for _, h := range g.holes {
@@ -137,7 +101,7 @@ func (r *recovery) finish() (lost []Damage) {
 		}
 		if !g.exactly {
 			r.suspect(g.gap)
-			lost = append(lost, Damage{Any: true, Reason: fmt.Sprintf("%v can't be read", g.gap)})
+			lost = append(lost, Damage{Any: true, Reason: g.String()})
 		}
 	}
 	for _, s := range r.shards {
@@ -160,7 +124,7 @@ func (r *recovery) concern(t touch, g gap) {
 	}
 	s.last = max(s.last, cachecore.Seq(t.last))
 	if t.void {
-		s.doubt(s.trim+1, fmt.Sprintf("%v can't be read", g))
+		s.doubt(s.trim+1, g.String())
 	}
 }
 
@@ -169,52 +133,10 @@ func (r *recovery) concern(t touch, g gap) {
 func (r *recovery) suspect(g gap) {
 	for _, s := range r.shards {
 		switch {
-		case g.replaced && s.sure < g.to:
-			s.doubt(s.trim+1, fmt.Sprintf("%v can't be relied on", g))
+		case g.replaced && s.begun < g.to:
+			s.doubt(s.trim+1, g.String())
 		case s.seen < g.to:
-			s.doubt(s.last+1, fmt.Sprintf("%v can't be read", g))
+			s.doubt(s.last+1, g.String())
 		}
 	}
-}
-
-// settle puts the records in order, the newest copy of each, and finds the first hole.
-func (s *recovered) settle() {
-	slices.SortStableFunc(s.found, func(a, b found) int { return cmp.Compare(a.Seq, b.Seq) })
-	kept := s.found[:0]
-	for i, f := range s.found {
-		if i+1 == len(s.found) || s.found[i+1].Seq != f.Seq {
-			kept = append(kept, f)
-		}
-	}
-	s.found = kept
-	next := s.trim + 1
-	for _, f := range s.found {
-		if f.Seq != next {
-			break
-		}
-		if !f.right || f.Flags&flagLost != 0 {
-			s.doubt(next, fmt.Sprintf("the data of record %d can't be read", next))
-			return
-		}
-		next++
-	}
-	if next <= s.last {
-		s.doubt(next, fmt.Sprintf("record %d is missing", next))
-	}
-}
-
-func (s *recovered) doubt(from cachecore.Seq, reason string) {
-	if s.damaged == 0 {
-		s.reason = reason
-	}
-	s.marks.doubt(from)
-}
-
-// replayable are the records before the first that may be missing.
-func (s *recovered) replayable() []found {
-	if s.damaged == 0 {
-		return s.found
-	}
-	n, _ := slices.BinarySearchFunc(s.found, s.damaged, func(f found, seq cachecore.Seq) int { return cmp.Compare(f.Seq, seq) })
-	return s.found[:n]
 }

@@ -64,6 +64,8 @@ func record(shard writelog.Shard, seq cachecore.Seq, n int) writelog.Record {
 	}
 }
 
+// Tests that compare images before and after a record run in a bubble (synctest), in which no time passes meanwhile: no idle frame comes between.
+
 // put appends a record with its content and waits until it is durable.
 func put(t testing.TB, l *writelog.Log, r writelog.Record) writelog.Position {
 	t.Helper()

@@ -13,7 +13,7 @@ func (l *Log) settle(h *header, items []item) {
 	for i := range items {
 		freed = l.settleItem(seg, h.number, &items[i]) || freed
 	}
-	w.at, w.number, w.said = w.at+units, h.number+1, h.tail
+	w.at, w.units, w.number, w.said = w.at+units, w.units+units, h.number+1, h.tail
 	w.unstated, w.entering = len(items) > 0, false
 	if freed {
 		l.advance()
@@ -92,7 +92,7 @@ func (l *Log) beginSegment() {
 		l.mu.unread.Wait()
 	}
 	*place = newSegment(number, w.number)
-	l.mu.head, w.at, w.turn = number, 0, false
+	l.mu.head, w.at = number, 0
 	w.table = w.table[:0]
 	for _, s := range l.mu.shards {
 		s.stated = false

@@ -6,8 +6,8 @@ import "fmt"
 type visitor interface {
 	// visit is told of every frame that has its place in the log. If it isn't whole, it is damaged: a later frame says that it was durable.
 	visit(*frame)
-	// missing is told of frames that are unreadable although they were durable, with the first readable one behind them.
-	missing(gap, *frame)
+	// missing is told of frames that are unreadable although they were durable, before the one behind them is visited.
+	missing(gap)
 }
 
 // gap is where frames are unreadable.
@@ -27,13 +27,13 @@ type hole struct {
 func (g gap) String() string {
 	switch {
 	case g.replaced:
-		return fmt.Sprintf("frame %d, which is another one than was written,", g.from)
+		return fmt.Sprintf("frame %d is not the one that was written", g.from)
 	case g.from == 0:
-		return fmt.Sprintf("frames before %d", g.to)
+		return fmt.Sprintf("frames before %d can't be read", g.to)
 	case g.from+1 >= g.to:
-		return fmt.Sprintf("frame %d", g.from)
+		return fmt.Sprintf("frame %d can't be read", g.from)
 	}
-	return fmt.Sprintf("frames %d to %d", g.from, g.to-1)
+	return fmt.Sprintf("frames %d to %d can't be read", g.from, g.to-1)
 }
 
 // ending is where the log ends and goes on.
@@ -72,7 +72,7 @@ func (s *scanner) walk(tail, latest uint64, v visitor) (ending, error) {
 			if !ok {
 				return w.end, w.unreadable()
 			}
-			v.missing(w.gapBefore(h, at), s.frame(h, at))
+			v.missing(w.gapBefore(h, at))
 			w.end, w.chained = ending{segment: h.segment, at: at, number: h.number}, false
 			continue
 		}
@@ -83,7 +83,7 @@ func (s *scanner) walk(tail, latest uint64, v visitor) (ending, error) {
 			}
 		}
 		if w.chained && f.previous != w.end.sum {
-			v.missing(gap{from: f.number - 1, to: f.number, segment: f.segment, replaced: true}, f)
+			v.missing(gap{from: f.number - 1, to: f.number, segment: f.segment, replaced: true})
 		}
 		v.visit(f)
 		w.end = ending{segment: f.segment, at: f.at + f.units(), number: f.number + 1, sum: f.sum}
@@ -97,7 +97,10 @@ func (w *walker) gapBefore(h header, at int64) gap {
 	if due := w.end.at - w.start(w.end.segment); due < w.units {
 		g.holes = append(g.holes, hole{w.end.segment, due})
 	}
-	if h.segment > w.end.segment && at > w.start(h.segment) {
+	switch {
+	case at == w.start(h.segment):
+		g.segment--
+	case h.segment > w.end.segment:
 		g.holes = append(g.holes, hole{h.segment, 0})
 	}
 	return g

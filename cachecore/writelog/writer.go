@@ -6,18 +6,18 @@ import "time"
 const idleAfter = 5 * time.Millisecond
 
 // writer is the writing goroutine's own. That goroutine alone changes marks, segments, tail and head, which it does under the mutex; so it may
-// look at them without.
+// look at them without. The table of shards is not among them.
 type writer struct {
 	builder
 	session  uint32
 	at       int64  // where the next frame goes, in units from the start of segment head; at its end: another is to be begun
+	units    int64  // written since Open
 	number   uint64 // of the next frame
 	sum      uint32 // of the last
 	order    uint64 // for the first record that has never been in a frame
 	said     uint64 // the oldest segment that counts, as a durable frame says; what is before it can be used again
 	unstated bool   // the last frame has records, and no later one says that it was durable
 	entering bool   // nothing has been written yet
-	turn     bool   // the next frame has to begin a segment, whose table then tells of damage
 	table    []*shard
 	touched  []*shard // of the last frame
 	working  []item   // the queue's other half
@@ -35,10 +35,10 @@ func (l *Log) run() {
 		if !more {
 			return
 		}
-		before := l.w.number
+		before := l.w.units
 		l.commit(items, false)
 		clear(items)
-		l.keepPace(l.w.number - before)
+		l.keepPace(l.w.units - before)
 	}
 }
 

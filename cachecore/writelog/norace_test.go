@@ -1,0 +1,5 @@
+//go:build !race
+
+package writelog_test
+
+const thin = 1
