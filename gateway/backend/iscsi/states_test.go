@@ -32,14 +32,14 @@ func bring(t *testing.T, patience time.Duration) brought {
 	return b
 }
 
-// recovering waits until the array has been found to be lost.
+// recovering waits until the array has been found to be lost; it may be given up by then.
 func (b brought) recovering(t *testing.T) {
 	b.lost()
 	for t.Context().Err() == nil {
 		b.a.mu.Lock()
 		state := b.a.mu.state
 		b.a.mu.Unlock()
-		if state == recovering {
+		if state == recovering || state == away {
 			return
 		}
 	}
