@@ -3,6 +3,7 @@ package writeback
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -112,9 +113,10 @@ func (m *model) cutOff(t *rapid.T) {
 	if !iv.closed {
 		return
 	}
-	left := rapid.IntRange(0, 8).Draw(t, "calls")
+	var left atomic.Int64 // calls
+	left.Store(int64(rapid.IntRange(0, 8).Draw(t, "calls")))
 	r.mem.Intercept(func(context.Context, arraytest.Op, arraytest.Stage) error {
-		if left--; left < 0 {
+		if left.Add(-1) < 0 {
 			return cachecore.ErrUnavailable
 		}
 		return nil
