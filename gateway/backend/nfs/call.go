@@ -27,11 +27,7 @@ func (f *Filer) call(ctx context.Context, r *request) error {
 	if err != nil {
 		return fmt.Errorf("%v: %w", r.procedure, err)
 	}
-	joint, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(up, func() { cancel(context.Cause(up)) })
-	err = f.exchange(joint, f.pick(), r)
-	stop()
-	cancel(nil)
+	err = f.exchange(ctx, up, f.pick(), r)
 	f.health.leave(up, !unanswered(err))
 	switch {
 	case err == nil:
@@ -70,8 +66,8 @@ func changes(p wire.Procedure) bool { return !p.Idempotent() || p == wire.ProcWr
 // exchange makes a call over a channel, whatever the health. Every procedure goes to the next connection when one is lost, under the same XID:
 // servers know calls that they have executed by it for a while. What a second execution of those that aren't idempotent answers is put
 // right by reconcile.
-func (f *Filer) exchange(ctx context.Context, c *channel, r *request) error {
-	out := rpc.Request{Procedure: uint32(r.procedure), Cred: f.credentials(r.caller), Args: r.args, Idempotent: true}
+func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) error {
+	out := rpc.Request{Procedure: uint32(r.procedure), Cred: f.credentials(r.caller), Args: r.args, Idempotent: true, During: during}
 	if changes(r.procedure) {
 		out.Fate = &r.fate
 	}

@@ -32,12 +32,12 @@ func (f *Filer) connect(port int) {
 	}
 }
 
-// pick returns the channel with the fewest calls under way.
+// pick returns the channel with the fewest calls under way, the first of them: while there is little to do, the same one has it all, and what it
+// needs is in the processor's cache, here and at the filer.
 func (f *Filer) pick() *channel {
-	first := int(f.next.Add(1))
-	best := f.channels[first%len(f.channels)]
-	for i := range f.channels {
-		if c := f.channels[(first+i)%len(f.channels)]; c.busy.Load() < best.busy.Load() {
+	best := f.channels[0]
+	for _, c := range f.channels[1:] {
+		if c.busy.Load() < best.busy.Load() {
 			best = c
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	wire "forebay/protocols/nfs"
 )
@@ -20,7 +19,6 @@ type Filer struct {
 	machine  []byte
 
 	channels []*channel
-	next     atomic.Uint32 // of channels, to begin the search with
 	health   *health
 	audience *audience
 	verifier verifier

@@ -66,7 +66,7 @@ func (f *Filer) verify(r *wire.GetAttrResult) error {
 // sound asks for a sign of life.
 func (f *Filer) sound(ctx context.Context) error {
 	var r wire.GetAttrResult
-	if err := f.exchange(ctx, f.pick(), &request{procedure: wire.ProcGetAttr, caller: &wire.Caller{}, args: &wire.HandleArgs{Object: f.root}, result: &r}); err != nil {
+	if err := f.exchange(ctx, nil, f.pick(), &request{procedure: wire.ProcGetAttr, caller: &wire.Caller{}, args: &wire.HandleArgs{Object: f.root}, result: &r}); err != nil {
 		return err
 	}
 	return f.verify(&r)

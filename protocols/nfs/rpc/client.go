@@ -11,7 +11,7 @@ import (
 // Client calls one version of one program at one server. Many goroutines may use it.
 type Client struct {
 	opts    ClientOptions
-	slots   chan struct{}   // one for each call under way
+	slots   chan struct{}   // one for each call that may yet begin
 	life    context.Context // ended by Close
 	end     context.CancelFunc
 	keepers sync.WaitGroup
@@ -36,6 +36,9 @@ const grace = time.Second
 func NewClient(o ClientOptions) *Client {
 	c := &Client{opts: o.withDefaults()}
 	c.slots = make(chan struct{}, c.opts.Outstanding)
+	for range c.opts.Outstanding {
+		c.slots <- struct{}{}
+	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.mu.calls = make(map[uint32]*pending)
 	c.mu.xid = rand.Uint32() // a server's duplicate request cache may know those of our last life
@@ -45,24 +48,38 @@ func NewClient(o ClientOptions) *Client {
 // Call makes a call and waits for its reply, which the caller releases. An error is an AcceptStatus, an AuthStatus or a *MismatchError if
 // the server refused; ErrOutcomeUnknown or ErrNotSent, with the reason, if there is no reply; ErrProtocol if it makes no sense.
 func (c *Client) Call(ctx context.Context, r *Request) (Reply, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.CallTimeout, errTimeout)
-	defer cancel()
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, context.Cause(ctx))
-	case <-c.life.Done():
-		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, ErrClosed)
+	during := r.During
+	if during == nil {
+		during = ctx
 	}
+	timeout := time.NewTimer(c.opts.CallTimeout)
+	defer timeout.Stop()
+	if cause := c.await(ctx, during, c.slots, timeout.C); cause != nil {
+		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, cause)
+	}
+	defer func() { c.slots <- struct{}{} }()
 	p := newPending(c, r)
 	c.submit(p)
-	select {
-	case <-p.ready:
-	case <-ctx.Done():
-		c.abandon(p, context.Cause(ctx))
+	if cause := c.await(ctx, during, p.ready, timeout.C); cause != nil {
+		c.abandon(p, cause)
 	}
 	return p.reply, p.err
+}
+
+// await waits for what comes over a channel, or says why it doesn't.
+func (c *Client) await(ctx, during context.Context, ready <-chan struct{}, timeout <-chan time.Time) error {
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-during.Done():
+		return context.Cause(during)
+	case <-timeout:
+		return errTimeout
+	case <-c.life.Done():
+		return ErrClosed
+	}
 }
 
 // submit sends a call, or leaves it to the keeper.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,10 +158,12 @@ func (c *conn) start(program Program, call *Call) error {
 	c.calls.Add(1)
 	c.running.Add(1)
 	go func() {
+		roomyStack(0)
 		defer c.calls.Done()
 		program.Serve(c.srv.calls, call)
 		c.running.Add(-1)
 		c.deliver(call)
+		runtime.Gosched() // others that are about to deliver go first, and go with it
 		if c.out.flush() != nil {
 			c.net.Close() // the reader sees it
 		}

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -15,7 +16,8 @@ type Request struct {
 	Data      [][]byte                          // follows Args, is padded, and is not copied
 	// Idempotent: the call may be executed twice. After a lost connection it is sent again.
 	Idempotent bool
-	Fate       *Fate // is set, if it is not nil
+	Fate       *Fate           // is set, if it is not nil
+	During     context.Context // the call ends with it too; nil: none
 }
 
 // Reply is a reply that succeeded.
