@@ -4,10 +4,14 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"forebay/configs"
 	"forebay/etcd"
+	"forebay/gateway/requests"
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/mount"
 	"forebay/protocols/nfs/portmap"
@@ -17,9 +21,11 @@ import (
 
 // nfsServer serves the exports: NFS and MOUNT, and if configured a port mapper that tells where they are.
 type nfsServer struct {
-	mount  *mount.Server
-	rpc    *rpc.Server
-	mapper *rpc.Server
+	mount    *mount.Server
+	rpc      *rpc.Server
+	mapper   *rpc.Server
+	requests *requests.Journal // nil: it can't be read
+	log      zerolog.Logger
 }
 
 // buildNFS makes what serves the shares.
@@ -31,23 +37,42 @@ func (g *Gateway) buildNFS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	observed := exports{}
+	observed, n := exports{}, &nfsServer{log: g.log}
 	o := server.Options{Key: key, LongHandles: longHandles{g.store}, Observer: observed, Logger: g.log}
+	if n.requests, err = requests.Open(filepath.Join(g.config.Gateway.DataDir, requestsFile), g.log); err == nil {
+		o.Requests = n.requests
+	} else {
+		g.log.Warn().Err(err).Msg("NFS requests are not recorded: should the gateway be killed, changes whose answers are lost with it are executed again")
+	}
 	for _, s := range g.shares {
 		observed[s.served] = s
 		o.Exports = append(o.Exports, s.served)
 	}
 	program, err := server.New(o)
 	if err != nil {
+		n.endRequests()
 		return err
 	}
 	limits, listen := g.config.Gateway.Limits, g.config.Gateway.Listen
-	n := &nfsServer{mount: mount.NewServer(program)}
+	n.mount = mount.NewServer(program)
 	n.rpc = rpc.NewServer(rpc.ServerOptions{Programs: []rpc.Program{program, n.mount}, Buffers: g.writes.buffers, Logger: g.log,
 		Limits: rpc.Limits{Memory: int(limits.MemoryPerConnection)}})
 	n.mapper = rpc.NewServer(rpc.ServerOptions{Programs: []rpc.Program{mappings(listen)}, Logger: g.log, IdleTimeout: time.Minute})
 	g.nfs = n
 	return nil
+}
+
+// requestsFile is where requests are recorded, in the data-dir.
+const requestsFile = "nfs-requests"
+
+// endRequests ends the record of requests. What is still under way then may have been executed, as far as the next life knows.
+func (n *nfsServer) endRequests() {
+	if n.requests == nil {
+		return
+	}
+	if err := n.requests.Close(); err != nil {
+		n.log.Warn().Err(err).Msg("the record of NFS requests")
+	}
 }
 
 // mappings are what the port mapper tells.
@@ -97,6 +122,7 @@ func (n *nfsServer) shutdown(ctx context.Context) {
 	}
 	n.mapper.Shutdown(ctx)
 	n.rpc.Shutdown(ctx)
+	n.endRequests()
 }
 
 // longHandles is a server.LongHandles in the control plane.

@@ -65,7 +65,7 @@ func changes(p wire.Procedure) bool { return !p.Idempotent() || p == wire.ProcWr
 
 // exchange makes a call over a channel, whatever the health. Every procedure goes to the next connection when one is lost, under the same XID:
 // servers know calls that they have executed by it for a while. What a second execution of those that aren't idempotent answers is put
-// right by reconcile.
+// right by reconcile.Change.
 func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) error {
 	out := rpc.Request{Procedure: uint32(r.procedure), Cred: f.credentials(r.caller), Args: r.args, Idempotent: true, During: during}
 	if changes(r.procedure) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	wire "forebay/protocols/nfs"
+	"forebay/protocols/nfs/reconcile"
 )
 
 // Do implements wire.FileSystem: it executes a procedure at the filer.
@@ -54,7 +55,7 @@ func (f *Filer) change(ctx context.Context, c *wire.Caller, p wire.Procedure, a,
 	err := f.call(ctx, &call)
 	again = again || call.fate.Reissued
 	if err == nil && again {
-		err = f.reconcile(ctx, c, p, a, r)
+		err = reconcile.Change(ctx, eyes{f}, c, p, a, r)
 	}
 	done := err == nil && *wire.StatusOf(r) == wire.OK
 	f.doubts.add(func() use {

@@ -11,7 +11,7 @@
 //
 // NFS has no sessions and no fence. A change that was sent over a connection which was lost, or to which no reply came, may be executed later
 // than it was sent again and answered. Until that can't be any more, what overlaps it waits (doubt.go, PROTOCOL D2). A change that is not idempotent
-// and was sent twice may find itself done: then that is success (reconcile.go), also when its caller comes again later (intents.go, PROTOCOL H2).
+// and was sent twice may find itself done: then that is success (protocols/nfs/reconcile), also when its caller comes again later (intents.go, PROTOCOL H2).
 //
 // What may never happen: a call is sent to another medium; a change is sent while an older one that overlaps it may yet be executed, or
 // a read that may see it come later; a reply that shows another write verifier is returned before all have been told (verifier.go); a flush of a

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,9 +151,14 @@ func TestMoreCallsThanAllowedWaitInTheSocket(t *testing.T) {
 }
 
 // counted is a Buffers that knows what is out.
-type counted struct{ out, most, left int }
+type counted struct {
+	mu              sync.Mutex
+	out, most, left int
+}
 
 func (b *counted) Get(n int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if n > b.left {
 		return nil
 	}
@@ -163,6 +169,8 @@ func (b *counted) Get(n int) []byte {
 }
 
 func (b *counted) Put(p []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.out -= len(p)
 	b.left += len(p)
 }

@@ -10,7 +10,13 @@
 // them, also after a restart, and a client can't make up one. Handles that are too long for that are known by their hash
 // (longhandles.go).
 //
-// A procedure that must not be executed twice is remembered with its answer (duplicates.go), for clients that didn't get it and ask again.
+// A procedure that must not be executed twice is remembered with its answer (duplicates.go), for clients that didn't get it and ask again. Before it is
+// executed its intent is kept, and before it is answered its outcome (requests.go), for the next process (restore.go). A call of which that finds an intent
+// and no outcome, and one that was answered with NFS3ERR_JUKEBOX as nobody knew what had become of it, is in doubt (doubts.go): it is
+// executed when it comes again, and what it finds done was done for it (PROTOCOL H2).
 //
-// Locks are leaves: no lock is held while a file system executes or another one is taken.
+// What may never happen: a change is executed whose intent wasn't kept first, if it can be kept; an outcome is answered and another one when the call
+// comes again, while it is remembered; what another call finds done is taken for its own doing.
+//
+// Locks are leaves: no lock is held while a file system executes, a record is kept or another lock is taken.
 package server

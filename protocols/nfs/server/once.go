@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"forebay/protocols/nfs"
+	"forebay/protocols/nfs/reconcile"
 	"forebay/protocols/nfs/rpc"
 )
 
@@ -14,9 +16,13 @@ func (r *request) onceOnly() bool {
 	return !r.proc.Idempotent() && (!create || a.Mode != nfs.Exclusive)
 }
 
-// serveOnce answers a request as it was answered before, or executes it.
+// serveOnce answers a request as it was answered before, or executes it. What it is about to do is kept before, and what came of it after,
+// before anybody is told.
 func (r *request) serveOnce(ctx context.Context) {
-	a, mine := r.s.duplicates.begin(r.key())
+	a, mine, over := r.s.duplicates.begin(r.id())
+	for _, id := range over {
+		r.keep(ctx, Void, id, nil)
+	}
 	if !mine {
 		p, err := a.wait(ctx)
 		if err != nil {
@@ -26,16 +32,52 @@ func (r *request) serveOnce(ctx context.Context) {
 		r.call.Results.Fixed(p)
 		return
 	}
+	r.keep(ctx, Intent, a.id, nil)
 	at := r.call.Results.Len()
-	r.execute(ctx)
+	step := r.change(ctx, a.doubted != nil)
 	r.finish(ctx)
-	keep := *nfs.StatusOf(r.result) != nfs.ErrJukebox // that isn't what became of it
-	r.s.duplicates.end(a, r.call.Results.Bytes()[at:], keep)
+	p := r.call.Results.Bytes()[at:]
+	r.end(context.WithoutCancel(ctx), a, step, p)
 }
 
-func (r *request) key() callKey {
-	return callKey{client: r.call.Remote.Addr().Unmap(), xid: r.call.XID, procedure: r.call.Procedure,
-		sum: sumOf(r.s.seal.duplicates, &r.call.Cred, r.call.Args)}
+// change executes the request, and says what has become of it. again: it may have been executed before; then what it finds done was done for it.
+func (r *request) change(ctx context.Context, again bool) Step {
+	err := r.do(ctx)
+	if err == nil && again {
+		err = reconcile.Change(ctx, r.export.Files, &r.caller, r.proc, r.args, r.result)
+	}
+	if err != nil {
+		r.fail(err)
+	}
+	switch {
+	case *nfs.StatusOf(r.result) != nfs.ErrJukebox:
+		return Outcome
+	case again || errors.Is(err, nfs.ErrOutcomeUnknown):
+		return Unknown
+	}
+	return Void // the client asks again, and nothing has been done
+}
+
+// end keeps what has become of a request, and tells who waits for it.
+func (r *request) end(ctx context.Context, a *answer, s Step, p []byte) {
+	if s == Outcome {
+		r.keep(ctx, s, a.id, p)
+	} else {
+		r.keep(ctx, s, a.id, nil)
+	}
+	if a.doubted != nil && *a.doubted != a.id {
+		r.keep(ctx, Void, *a.doubted, nil) // a.id stands for it now
+	}
+	r.s.duplicates.end(a, s, p)
+}
+
+func (r *request) keep(ctx context.Context, s Step, id CallID, answer []byte) {
+	r.s.kept.Keep(ctx, Record{Step: s, ID: id, At: r.s.now(), Answer: answer})
+}
+
+func (r *request) id() CallID {
+	return CallID{Client: r.call.Remote.Addr().Unmap().WithZone(""), XID: r.call.XID, Procedure: r.call.Procedure,
+		Sum: sumOf(r.s.seal.duplicates, &r.call.Cred, r.call.Args)}
 }
 
 // sumOf tells calls apart by who makes them and by their arguments.

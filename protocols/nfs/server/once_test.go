@@ -121,13 +121,13 @@ func TestACallThatHadNoAnswerIsExecutedAgain(t *testing.T) {
 	}
 }
 
-func keyOf(i int) callKey { return callKey{client: netip.IPv6Loopback(), xid: uint32(i)} }
+func idOf(i int) CallID { return CallID{Client: netip.IPv6Loopback(), XID: uint32(i)} }
 
 // answered says whether a call is remembered.
 func answered(d *duplicates, i int) bool {
-	a, mine := d.begin(keyOf(i))
+	a, mine, _ := d.begin(idOf(i))
 	if mine {
-		d.end(a, nil, false)
+		d.end(a, Void, nil)
 	}
 	return !mine
 }
@@ -135,11 +135,11 @@ func answered(d *duplicates, i int) bool {
 // The memory that an answer was made in is another call's as soon as it has been sent.
 func TestAnAnswerIsRememberedForItself(t *testing.T) {
 	d := newDuplicates(time.Now)
-	a, _ := d.begin(keyOf(1))
+	a, _, _ := d.begin(idOf(1))
 	p := []byte("answer")
-	d.end(a, p, true)
+	d.end(a, Outcome, p)
 	copy(p, "others")
-	a, mine := d.begin(keyOf(1))
+	a, mine, _ := d.begin(idOf(1))
 	if got, err := a.wait(t.Context()); mine || err != nil || string(got) != "answer" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -150,8 +150,8 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	fill := func(n, size int) *duplicates {
 		d := newDuplicates(c.Now)
 		for i := range n {
-			a, _ := d.begin(keyOf(i))
-			d.end(a, make([]byte, size), true)
+			a, _, _ := d.begin(idOf(i))
+			d.end(a, Outcome, make([]byte, size))
 		}
 		return d
 	}
@@ -164,7 +164,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		t.Errorf("%d long answers", len(d.mu.answers))
 	}
 	d = fill(1, 8)
-	c.pass(maxAnswerAge)
+	c.pass(maxAge)
 	if !answered(d, 0) {
 		t.Error("it is forgotten early")
 	}

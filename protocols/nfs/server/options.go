@@ -17,6 +17,7 @@ type Options struct {
 	KeyID   byte      // stands in handles: other ones are NFS3ERR_BADHANDLE
 	// LongHandles keeps what a client can't be told. nil: file systems whose handles have more than 52 bytes can't be served.
 	LongHandles LongHandles
+	Requests    Requests // nil: a call whose answer was lost with the process is executed again
 	Observer    Observer // may be nil
 	Logger      zerolog.Logger
 	Now         func() time.Time // nil: time.Now
@@ -31,6 +32,7 @@ type Server struct {
 	seal       seal
 	long       *longHandles
 	duplicates *duplicates
+	kept       Requests
 	observer   Observer
 	complaints complaints
 	now        func() time.Time
@@ -42,9 +44,13 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{seal: newSeal(o.Key, o.KeyID), long: newLongHandles(o.LongHandles), duplicates: newDuplicates(o.Now), observer: o.Observer,
-		complaints: complaints{log: o.Logger, now: o.Now}, now: o.Now}
+	if o.Requests == nil {
+		o.Requests = noRequests{}
+	}
+	s := &Server{seal: newSeal(o.Key, o.KeyID), long: newLongHandles(o.LongHandles), duplicates: newDuplicates(o.Now), kept: o.Requests,
+		observer: o.Observer, complaints: complaints{log: o.Logger, now: o.Now}, now: o.Now}
 	s.requests.New = func() any { return &request{s: s} }
+	s.duplicates.restore(o.Requests.Earlier())
 	return s, s.SetExports(o.Exports)
 }
 

@@ -30,18 +30,20 @@ func (s *Server) Serve(ctx context.Context, c *rpc.Call) {
 
 // execute has the file system execute the request. Whatever comes of it stands in the result.
 func (r *request) execute(ctx context.Context) {
-	var err error
-	if a, ok := r.args.(*nfs.ReadArgs); ok {
-		err = r.export.Files.Read(ctx, &r.caller, a, &r.hot.readResult, &r.call.Data)
-	} else {
-		err = r.confine(ctx)
-		if err == nil {
-			err = r.export.Files.Do(ctx, &r.caller, r.proc, r.roomy(), r.result)
-		}
-	}
-	if err != nil {
+	if err := r.do(ctx); err != nil {
 		r.fail(err)
 	}
+}
+
+// do is execute, but for what an error makes of the result.
+func (r *request) do(ctx context.Context) error {
+	if a, ok := r.args.(*nfs.ReadArgs); ok {
+		return r.export.Files.Read(ctx, &r.caller, a, &r.hot.readResult, &r.call.Data)
+	}
+	if err := r.confine(ctx); err != nil {
+		return err
+	}
+	return r.export.Files.Do(ctx, &r.caller, r.proc, r.roomy(), r.result)
 }
 
 // finish makes the result of the file system what the client gets, and answers.
