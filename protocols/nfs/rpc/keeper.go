@@ -127,8 +127,9 @@ func (c *Client) receive(l *link, record []byte, m memory) error {
 	p := c.mu.calls[xid]
 	switch {
 	case p != nil && verdict == nil:
-		if m.from == nil {
-			results = slices.Clone(results)
+		if m.from == nil { // the reader's, who goes on with it
+			m = takeMemory(c.opts.Buffers, len(results))
+			results = m.bytes[:copy(m.bytes, results)]
 		}
 		p.finish(Reply{Results: results, memory: m}, nil)
 		return nil
