@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"forebay/cachecore"
 )
 
 // The shares of the room that are used where writes begin to be paced, where they have the destager's rate, and where they wait.
@@ -17,24 +19,32 @@ const (
 // overhead is what a record takes of the room beside its data, roughly.
 const overhead = 512
 
-// fill is the share of the room that is used: of the volume's own, or of the log's.
-func (a *Array) fill() float64 {
+// maxAge is how old the oldest record that the array doesn't have may get before writes are paced, as they are at paceFrom: so the array doesn't fall behind
+// by much more, however large the log is. It is longer than an array needs to come back after a restart, and a barrier's usual hold.
+const maxAge = time.Minute
+
+// pressure returns the mode, and the share of the room that is used: of the volume's own, or of the log's. Age counts as room does, but for
+// that it never makes writes wait: they go on at the destager's rate, in which they don't get older.
+func (a *Array) pressure() (Mode, float64) {
 	used, capacity := a.opts.Log.Space()
 	share := float64(used) / float64(max(capacity, 1))
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.opts.Cap > 0 {
-		a.mu.Lock()
-		share = max(share, float64(a.backlog())/float64(a.opts.Cap))
-		a.mu.Unlock()
+		share = max(share, float64(a.mu.backlog)/float64(a.opts.Cap))
 	}
-	return share
+	if first := a.mu.intervals[0]; first.records > 0 {
+		share = max(share, min(paceTo, paceFrom*float64(time.Since(first.began))/float64(maxAge)))
+	}
+	if share >= paceFrom && !a.short.Swap(true) {
+		a.poke()
+	}
+	return a.mu.mode, share
 }
 
-// backlog is the bytes of the records that the array doesn't have. a.mu is held.
-func (a *Array) backlog() (bytes int64) {
-	for _, iv := range a.mu.intervals {
-		bytes += iv.size + overhead*iv.records
-	}
-	return bytes
+// capped says whether a record would exceed the volume's own room. One that is larger than all of that is taken when there is no other. a.mu is held.
+func (a *Array) capped(n int64) bool {
+	return a.opts.Cap > 0 && a.mu.backlog > 0 && a.mu.backlog+n+overhead > a.opts.Cap
 }
 
 // admit lets a change go on when its turn has come: while the mode changes it waits, as the room gets short it is paced, and without room it waits.
@@ -43,11 +53,11 @@ func (a *Array) admit(ctx context.Context, n int64) error {
 		return err
 	}
 	for {
-		fill := a.fill()
+		mode, fill := a.pressure()
 		switch {
-		case a.state() == Draining:
+		case mode == Draining:
 			return a.pace.wait(ctx, n, a.rate.incoming()/2)
-		case a.state() != Back || fill < paceFrom:
+		case mode != Back || fill < paceFrom:
 			return nil
 		case fill < stopAt:
 			ease := max(0, (paceTo-fill)/(paceTo-paceFrom))
@@ -65,35 +75,61 @@ func (a *Array) state() Mode {
 	return a.mu.mode
 }
 
-// gate waits while writes are held.
+// gate waits while writes are held. It fails while what they are held for can't go on.
 func (a *Array) gate(ctx context.Context) error {
 	for {
 		a.mu.Lock()
-		shut := a.mu.shut
+		shut, stuck, stirred := a.mu.shut, a.mu.stuck, a.mu.retired
 		a.mu.Unlock()
-		if shut == nil {
+		switch {
+		case shut == nil:
 			return nil
+		case stuck != nil:
+			return noRoom(stuck)
 		}
 		select {
 		case <-shut:
+		case <-stirred:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// roomier waits until an interval has gone.
+// lookAgain is how long a volume that has nothing in the log itself waits for others to leave some.
+const lookAgain = 50 * time.Millisecond
+
+// roomier waits until an interval has gone. It fails where none will, for now, as the array doesn't take it.
 func (a *Array) roomier(ctx context.Context) error {
 	a.mu.Lock()
-	retired := a.mu.retired
+	retired, stuck, others := a.mu.retired, a.mu.stuck, a.mu.backlog == 0
 	a.poke()
 	a.mu.Unlock()
+	if stuck != nil {
+		return noRoom(stuck)
+	}
+	var again <-chan time.Time
+	if others {
+		timer := time.NewTimer(lookAgain)
+		defer timer.Stop()
+		again = timer.C
+	}
 	select {
 	case <-retired:
-		return nil
+	case <-again:
 	case <-ctx.Done():
 		return fmt.Errorf("no room in the write log: %w", ctx.Err())
 	}
+	return nil
+}
+
+// noRoom is what a change is told for which there is no room, as the array is away, or refuses what is to be carried to it: the latter is
+// reported as the volume's being full, so that clients stop, and go on when that has been mended.
+func noRoom(stuck error) error {
+	if !refuses(stuck) {
+		return fmt.Errorf("what is in the write log can't be carried to the array: %w", stuck)
+	}
+	return fmt.Errorf("no room in the write log (%w), and the array refuses what is in it: %w", cachecore.ErrNoSpace, stuck)
 }
 
 // pace spreads writes over time.

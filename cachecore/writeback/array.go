@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,9 +47,9 @@ type Options struct {
 	Seq     cachecore.Seq   // the last that the log knows of the shard, trimmed or not
 	// Durable: what the log has answered survives a power cut. Else Flush and FUA wait for the array (PROTOCOL B8).
 	Durable bool
-	Cap     int64 // bytes of the log that the volume may fill with data; 0: as much as there is
+	Cap     int64 // bytes of the log that the volume may fill, records included (PROTOCOL B9); 0: as much as there is
 
-	IntervalSize int64         // bytes of data that close an interval; 0: 32 MiB
+	IntervalSize int64         // bytes of data that close an interval; 0: 32 MiB, at most an eighth of the room
 	IntervalAge  time.Duration // after which it is closed; 0: 1 s
 	Parallel     int           // transfers to the array at a time, at most; 0: 32
 	Logger       zerolog.Logger
@@ -69,6 +70,7 @@ type Array struct {
 	pace    pace
 	tickets sync.Pool
 	rate    rate
+	short   atomic.Bool // of room: the open interval is not to wait for its time
 
 	mu struct {
 		sync.Mutex
@@ -76,17 +78,22 @@ type Array struct {
 		wanted    Mode
 		reason    string // why they differ
 		epoch     cachecore.Epoch
-		seq       cachecore.Seq // the last that was given out
-		intervals []*interval   // in the order of the log, the open one last
-		shut      chan struct{} // made while writes wait: closed when they go on
-		direct    int           // writes at the array
-		unflushed bool          // writes were answered by the array that no flush has covered
-		cause     error         // of dead and lost, and afterwards why it can't be back
-		hold      time.Time     // no interval is begun until then
-		holdAfter *interval     // a hold begins when it has gone
-		holdFor   time.Duration // and lasts so long
-		retired   chan struct{} // closed and replaced when an interval has gone
-		poked     chan struct{} // one: the destager has something to look at
+		seq       cachecore.Seq                       // the last that was given out
+		intervals []*interval                         // in the order of the log, the open one last
+		untrimmed []*interval                         // that the array has, and of which neither the log nor the ledger says so yet
+		backlog   int64                               // bytes of their records
+		shut      chan struct{}                       // made while writes wait: closed when they go on
+		moved     map[cachecore.Seq]writelog.Position // where records are that were moved while some had not been entered; until their intervals go
+		direct    int                                 // writes at the array
+		written   uint64                              // changes that the array has answered, so far
+		flushed   uint64                              // how many of them a flush has covered
+		cause     error                               // of dead and lost, and afterwards why it can't be back
+		stuck     error                               // why the oldest interval can't be carried, now
+		hold      time.Time                           // no interval is begun until then
+		holdAfter *interval                           // a hold begins when it has gone
+		holdFor   time.Duration                       // and lasts so long
+		retired   chan struct{}                       // closed and replaced when an interval has gone, or none will
+		poked     chan struct{}                       // one: the destager has something to look at
 	}
 }
 
@@ -95,15 +102,25 @@ var (
 	_ cachecore.Zeroer = (*Array)(nil)
 )
 
+// room is what the volume may fill of the log, in bytes.
+func (o *Options) room() int64 {
+	_, capacity := o.Log.Space()
+	if o.Cap > 0 {
+		return min(o.Cap, capacity)
+	}
+	return capacity
+}
+
 // New returns an array in a mode, back or through, with no records. What the log has of the shard is given to it by Recover.
 func New(o Options, m Mode) *Array {
-	o.IntervalSize = cmp.Or(o.IntervalSize, defaultIntervalSize)
+	o.IntervalSize = cmp.Or(o.IntervalSize, min(defaultIntervalSize, max(o.room()/8, cachecore.BlockSize)))
 	o.IntervalAge = cmp.Or(o.IntervalAge, defaultIntervalAge)
 	o.Parallel = cmp.Or(o.Parallel, defaultParallel)
 	a := &Array{opts: o, below: o.Array, log: o.Logger, tickets: sync.Pool{New: newTicket}}
 	a.mu.mode, a.mu.wanted, a.mu.epoch = m, m, o.Epoch
 	a.mu.seq = o.Seq
 	a.mu.intervals = []*interval{newInterval()}
+	a.mu.moved = map[cachecore.Seq]writelog.Position{}
 	a.mu.retired = make(chan struct{})
 	a.mu.poked = make(chan struct{}, 1)
 	a.rate.start(o.Parallel)

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 
 	"forebay/cachecore"
@@ -68,9 +69,10 @@ func (a *Array) next(now time.Time) (*interval, time.Duration) {
 		return oldest, 0
 	case oldest.records == 0:
 		return nil, idlePause
-	case oldest.size < a.opts.IntervalSize && a.mu.mode == Back && now.Sub(oldest.began) < a.opts.IntervalAge:
+	case oldest.size < a.opts.IntervalSize && !a.short.Load() && a.mu.mode == Back && now.Sub(oldest.began) < a.opts.IntervalAge:
 		return nil, a.opts.IntervalAge - now.Sub(oldest.began)
 	}
+	a.short.Store(false)
 	a.closeOpen()
 	return oldest, 0
 }
@@ -97,26 +99,43 @@ func (a *Array) carry(ctx context.Context, iv *interval) bool {
 			break
 		}
 		if ctx.Err() != nil || a.state() == Lost {
-			a.rate.end(0, 0)
 			return a.state() == Lost && ctx.Err() == nil && a.pause(ctx, idlePause)
 		}
-		if text := err.Error(); text != told {
+		text := err.Error()
+		once := text != told && errors.Is(err, ErrAgain)
+		if text != told {
 			told = text
 			a.log.Warn().Err(err).Int64("bytes", iv.size).Msg("what has been acknowledged can't be carried to the array; trying again")
 		}
-		a.blocked(err)
-		pause := retryRefuse
-		if errors.Is(err, cachecore.ErrUnavailable) {
-			pause = retryAway
+		if !once {
+			a.stick(err)
+		}
+		pause := retryAway
+		if refuses(err) {
+			pause = retryRefuse
 		}
 		if !sleep(ctx, pause) {
 			return false
 		}
 	}
-	a.blocked(nil)
-	a.rate.end(iv.size, time.Since(start))
+	a.stick(nil)
+	a.rate.carried(iv.size, time.Since(start))
 	return a.retire(ctx, iv)
 }
+
+// stick notes why an interval can't be carried, or that one has been. Who waits for room is told.
+func (a *Array) stick(err error) {
+	a.blocked(err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := a.mu.stuck
+	if a.mu.stuck = err; err != nil && (before == nil || refuses(err) != refuses(before)) {
+		a.stir()
+	}
+}
+
+// refuses says whether an array that does not take an interval is there.
+func refuses(err error) bool { return err != nil && !errors.Is(err, cachecore.ErrUnavailable) }
 
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -133,9 +152,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (a *Array) retire(ctx context.Context, iv *interval) bool {
 	a.mu.Lock()
 	a.mu.intervals = a.mu.intervals[1:]
+	a.mu.backlog -= iv.size + overhead*iv.records
+	maps.DeleteFunc(a.mu.moved, func(seq cachecore.Seq, _ writelog.Position) bool { return seq <= iv.upto })
 	if a.mu.holdAfter == iv {
 		a.mu.hold, a.mu.holdAfter = time.Now().Add(a.mu.holdFor), nil
 	}
+	a.mu.untrimmed = append(a.mu.untrimmed, iv)
 	free := iv.retire()
 	a.mu.Unlock()
 	select {
@@ -143,28 +165,36 @@ func (a *Array) retire(ctx context.Context, iv *interval) bool {
 	case <-ctx.Done():
 		return false
 	}
+	var err error
 	if iv.records > 0 {
-		if err := a.opts.Log.Trim(a.opts.Shard, iv.upto); err != nil {
+		if err = a.opts.Log.Trim(a.opts.Shard, iv.upto); err != nil {
 			a.logFailed(err)
 		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err == nil {
+		a.mu.untrimmed = slices.DeleteFunc(a.mu.untrimmed, func(x *interval) bool { return x == iv || x.upto <= iv.upto })
+	}
+	a.stir()
+	return true
+}
+
+// stir has all look again who wait for an interval to go. a.mu is held.
+func (a *Array) stir() {
 	close(a.mu.retired)
 	a.mu.retired = make(chan struct{})
-	return true
 }
 
 // destage is one attempt at an interval: what reads as zeros first, as data may lie over it, then the data, then a flush (PROTOCOL E1).
 func (a *Array) destage(ctx context.Context, iv *interval) error {
-	parallel := a.rate.begin()
 	before := a.life()
 	for _, s := range iv.index.bare {
 		if err := a.clear(ctx, s); err != nil {
 			return fmt.Errorf("clear %d bytes at %d: %w", s.to-s.from, s.from, err)
 		}
 	}
-	if err := a.transfer(ctx, iv, parallel); err != nil {
+	if err := a.transfer(ctx, iv); err != nil {
 		return err
 	}
 	if err := a.below.Flush(ctx); err != nil {
@@ -176,8 +206,11 @@ func (a *Array) destage(ctx context.Context, iv *interval) error {
 	return nil
 }
 
+// ErrAgain is how an array says that it is there, and that an interval has to be written to it again. Nobody is told unless it says so twice.
+var ErrAgain = fmt.Errorf("what was written has to be written again: %w", cachecore.ErrUnavailable)
+
 // errNewLife: the flush may not have covered all that was written (PROTOCOL E1).
-var errNewLife = fmt.Errorf("the array has restarted meanwhile: %w", cachecore.ErrUnavailable)
+var errNewLife = fmt.Errorf("the array has restarted meanwhile: %w", ErrAgain)
 
 // Lives is an array that may forget, while it is away, what it answered and was not asked to flush: Life is another number then, before anything is
 // answered again.
@@ -188,105 +221,4 @@ func (a *Array) life() uint64 {
 		return l.Life()
 	}
 	return 0
-}
-
-// clearPiece is how much of the array is cleared at a time.
-const clearPiece = 1 << 30
-
-// clear gives the space of a range back, or writes zeros, so that it reads as zeros (PROTOCOL E5).
-func (a *Array) clear(ctx context.Context, s span) error {
-	for off := s.from; off < s.to; off += clearPiece {
-		n := min(clearPiece, s.to-off)
-		err := cachecore.ErrUnsupported
-		if s.unmap && a.below.Info().UnmapZeroes {
-			err = a.below.Unmap(ctx, off, n)
-		}
-		if z, ok := a.below.(cachecore.Zeroer); ok && errors.Is(err, cachecore.ErrUnsupported) {
-			err = z.WriteZeroes(ctx, off, n, s.unmap)
-		}
-		if errors.Is(err, cachecore.ErrUnsupported) {
-			err = a.sendZeroes(ctx, off, n)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// zeroes are never written: all who send zeros share them.
-var zeroes = make([]byte, maxTransfer)
-
-func (a *Array) sendZeroes(ctx context.Context, off, n int64) error {
-	for ; n > 0; off, n = off+maxTransfer, n-maxTransfer {
-		if err := a.below.WriteAt(ctx, zeroes[:min(n, maxTransfer)], off, cachecore.WriteOptions{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// transfer writes an interval's data, a number of transfers at a time.
-func (a *Array) transfer(ctx context.Context, iv *interval, parallel int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	runs := make(chan run)
-	var workers sync.WaitGroup
-	for range parallel {
-		workers.Go(func() {
-			for r := range runs {
-				if err := a.move(ctx, iv, r); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	iv.index.runs(maxTransfer, func(r run) bool {
-		select {
-		case runs <- r:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	})
-	close(runs)
-	workers.Wait()
-	return context.Cause(ctx)
-}
-
-// move carries one run from the log to the array.
-func (a *Array) move(ctx context.Context, iv *interval, r run) error {
-	var buffer [1][]byte
-	if err := a.opts.Buffers.Acquire(ctx, buffer[:], []int{int(r.n)}); err != nil {
-		return fmt.Errorf("buffers: %w", err)
-	}
-	defer a.opts.Buffers.Put(buffer[0])
-	for _, x := range r.pieces {
-		if err := a.fetch(iv, x, buffer[0][x.off-r.off:x.off-r.off+x.n]); err != nil {
-			a.Lose(err)
-			return fmt.Errorf("read the write log: %w", err)
-		}
-	}
-	if err := a.below.WriteAt(ctx, buffer[0][:r.n], r.off, cachecore.WriteOptions{}); err != nil {
-		return fmt.Errorf("write %d bytes at %d: %w", r.n, r.off, err)
-	}
-	return nil
-}
-
-// fetch reads a piece of an interval from the log, wherever that has it by now.
-func (a *Array) fetch(iv *interval, x piece, p []byte) error {
-	for {
-		a.mu.Lock()
-		at := iv.at(x.seq)
-		a.mu.Unlock()
-		if err := a.opts.Log.ReadAt(p, at, x.skip); !errors.Is(err, writelog.ErrGone) {
-			return err
-		}
-		a.mu.Lock()
-		moved := iv.at(x.seq) != at
-		a.mu.Unlock()
-		if !moved {
-			return writelog.ErrGone
-		}
-	}
 }

@@ -15,12 +15,13 @@
 //	back       a write is answered when the log has it
 //	draining   as back, but paced below the rate of the destager, until what is left takes less than two seconds; then writes wait
 //	           for the rest, and through begins (B5). The log's older records are void by then (A2)
-//	dead       the log has failed: no write is answered until what it has is on the array; then through for good
-//	lost       the log has failed and can't be read: nothing is answered, as the array lacks what was acknowledged
+//	dead       the log has failed, or has lost records: no write is answered until what it has is on the array; then through for good
+//	lost       what the log has can't be read: nothing is answered, as the array lacks what was acknowledged
 //
 // # Room
 //
-// A full log never fails a write. From 70 % on writes are paced, to the rate of the destager at 90 %; behind that they wait for room.
+// A full log never fails a write. From 70 % on writes are paced, to the rate of the destager at 90 %; behind that they wait for room. The room is the
+// log's and, where the volume has a cap, its own share of it. Age paces too: once the oldest record that the array doesn't have is a minute old.
 //
 // # Reads
 //

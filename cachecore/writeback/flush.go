@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,50 +13,54 @@ import (
 // Flush implements cachecore.Array. What a durable log has answered is durable; else the array has it, and has flushed it, when this returns.
 func (a *Array) Flush(ctx context.Context) error {
 	a.mu.Lock()
-	unflushed := a.mu.unflushed
-	a.mu.unflushed = false
+	written, flushed := a.mu.written, a.mu.flushed
 	a.mu.Unlock()
 	if !a.opts.Durable {
 		if err := a.sync(ctx); err != nil {
 			return err
 		}
 	}
-	if !unflushed {
+	if written == flushed {
 		return nil
 	}
-	err := a.below.Flush(ctx)
-	if err != nil {
-		a.mu.Lock()
-		a.mu.unflushed = true
-		a.mu.Unlock()
+	if err := a.below.Flush(ctx); err != nil {
+		return err
 	}
-	return err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.flushed = max(a.mu.flushed, written)
+	return nil
 }
 
 // Drain waits until the array has all that was answered before.
 func (a *Array) Drain(ctx context.Context) error { return a.sync(ctx) }
 
-// sync waits until the array has, and has flushed, all records that were answered before.
+// sync waits until the array has, and has flushed, all records that were answered before, and they don't count any more: a replay does not undo what is
+// done to the array afterwards. It fails if the array refuses them; one that is away is waited for.
 func (a *Array) sync(ctx context.Context) error {
 	a.mu.Lock()
 	a.closeOpen()
-	if len(a.mu.intervals) == 1 {
+	before := slices.Concat(a.mu.untrimmed, a.mu.intervals[:len(a.mu.intervals)-1])
+	if len(before) == 0 {
 		a.mu.Unlock()
 		return nil
 	}
-	last := a.mu.intervals[len(a.mu.intervals)-2]
+	last := before[len(before)-1]
 	a.poke()
 	a.mu.Unlock()
 	for {
 		a.mu.Lock()
-		gone, lost, retired := !slices.Contains(a.mu.intervals, last), a.mu.mode == Lost, a.mu.retired
-		cause := a.mu.cause
+		gone := !slices.Contains(a.mu.intervals, last) && !slices.Contains(a.mu.untrimmed, last)
+		lost, retired := a.mu.mode == Lost, a.mu.retired
+		cause, stuck := a.mu.cause, a.mu.stuck
 		a.mu.Unlock()
 		switch {
 		case gone:
 			return nil
 		case lost:
 			return cause
+		case refuses(stuck):
+			return fmt.Errorf("the array refuses what has been acknowledged: %w", stuck)
 		}
 		select {
 		case <-retired:
@@ -76,7 +81,11 @@ func (a *Array) Barrier(ctx context.Context, hold time.Duration) error {
 		a.mu.holdAfter, a.mu.holdFor = a.mu.intervals[len(a.mu.intervals)-2], hold
 	}
 	a.mu.Unlock()
-	return a.sync(ctx)
+	err := a.sync(ctx)
+	if err != nil {
+		a.Release()
+	}
+	return err
 }
 
 // Release ends a hold.
@@ -96,10 +105,10 @@ func (a *Array) Recover(r writelog.Record, at writelog.Position) {
 	switch r.Kind {
 	case writelog.Write:
 		iv.index.put(r.Off, r.Len, r.Seq)
-		iv.answered(r.Seq, r.Len, time.Now())
+		a.count(iv, r.Seq, r.Len)
 	case writelog.Zero, writelog.Unmap:
 		iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
-		iv.answered(r.Seq, 0, time.Now())
+		a.count(iv, r.Seq, 0)
 	}
 	iv.place(r.Seq, at)
 	a.mu.seq = max(a.mu.seq, r.Seq)
@@ -116,6 +125,9 @@ func (a *Array) Moved(seq cachecore.Seq, to writelog.Position) {
 		if seq >= iv.first && uint64(seq-iv.first) < uint64(len(iv.places)) {
 			iv.place(seq, to)
 		}
+		if iv.pending > 0 { // it may be one that is durable and has not been entered yet
+			a.mu.moved[seq] = to
+		}
 	}
 }
 
@@ -123,7 +135,7 @@ func (a *Array) Moved(seq cachecore.Seq, to writelog.Position) {
 func (a *Array) Unflushed() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.mu.unflushed
+	return a.mu.written > a.mu.flushed
 }
 
 // Status is what an array tells of itself.
@@ -141,7 +153,7 @@ func (a *Array) Status() Status {
 	rate := a.rate.incoming()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Status{Requested: a.mu.wanted, Effective: a.mu.mode, Reason: a.mu.reason, Dirty: a.backlog(), Held: time.Now().Before(a.mu.hold)}
+	s := Status{Requested: a.mu.wanted, Effective: a.mu.mode, Reason: a.mu.reason, Dirty: a.mu.backlog, Held: time.Now().Before(a.mu.hold)}
 	if first := a.mu.intervals[0]; first.records > 0 {
 		s.Oldest = time.Since(first.began)
 	}

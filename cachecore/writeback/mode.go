@@ -63,13 +63,13 @@ func (a *Array) settle(ctx context.Context) error {
 	if a.mu.wanted == Back && !dead { // asked for again meanwhile
 		a.mu.mode = Back
 	}
+	a.mu.untrimmed = nil // they are below the base
 	a.unshut()
+	a.stir()
 	a.mu.Unlock()
 	a.log.Info().Stringer("mode", Through).Msg("the array has all that was acknowledged")
-	if !dead {
-		if err := a.opts.Log.Void(a.opts.Shard, epoch); err != nil {
-			a.logFailed(err)
-		}
+	if err := a.opts.Log.Void(a.opts.Shard, epoch); err != nil { // of a dead one too: it may be damaged only, and forgets that then
+		a.logFailed(err)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (a *Array) drained() bool {
 	if a.mu.mode != Draining && a.mu.mode != Dead {
 		return false
 	}
-	left := float64(a.backlog())
+	left := float64(a.mu.backlog)
 	if a.mu.shut == nil && (a.mu.mode == Dead || left == 0 || rate > 0 && left/rate < finalHold.Seconds()) {
 		a.mu.shut = make(chan struct{})
 	}
@@ -118,6 +118,16 @@ func (a *Array) failed(err error) {
 	a.poke()
 }
 
+// Damaged takes in that the log has found records of the shard damaged, and so takes no more of them. What it has, and can still be read, is carried to
+// the array, which then answers for itself; what can't be read makes it lost (PROTOCOL F2). In write-through there is nothing that counts.
+func (a *Array) Damaged(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.mu.mode != Through {
+		a.failed(err)
+	}
+}
+
 // Lose takes the array offline, as what was acknowledged can't be read from the log: until an operator decides, nothing is answered.
 func (a *Array) Lose(err error) {
 	a.mu.Lock()
@@ -128,6 +138,7 @@ func (a *Array) Lose(err error) {
 	a.mu.mode, a.mu.cause = Lost, fmt.Errorf("what was acknowledged can't be read from the write log: %w", err)
 	a.log.Error().Err(err).Msg("what was acknowledged can't be read from the write log: the volume is offline")
 	a.unshut()
+	a.stir()
 }
 
 // blocked notes why the destager gets no further, or that it does.

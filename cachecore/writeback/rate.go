@@ -1,22 +1,43 @@
 package writeback
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// rate is how fast intervals reach the array, and how many transfers at a time that is given without starving reads.
+// rate is how fast intervals reach the array, and how many transfers at a time that is given without starving reads of it: additive increase,
+// multiplicative decrease, by what reads take beside transfers and without. While nobody reads there are as many as may be.
 type rate struct {
-	mu       sync.Mutex
-	bytes    float64 // of records a second, as they came
-	parallel int     // transfers at a time
-	most     int
-	busy     bool // an interval is under way
+	mu     sync.Mutex
+	bytes  float64 // of records a second, as they came
+	most   int     // transfers at a time
+	borne  float64 // that reads bear
+	moving int     // under way
+	freed  chan struct{}
 
-	idle, loaded time.Duration // what a read of the array takes, without and with an interval under way; averages
+	readers int
+	read    time.Time     // the last read of the array ended
+	cut     time.Time     // borne was last decreased: what reads took that began before says nothing of the present
+	alone   time.Duration // what a read takes while nothing is transferred, an average; 0: not known
+	least   time.Duration // the least that one took beside transfers
 }
 
-func (r *rate) start(most int) { r.parallel, r.most = max(1, most/2), most }
+const (
+	// patience is how much longer reads may take beside transfers.
+	patience = 3
+	// shortRead is the longest read in bytes that is timed: longer ones take their own time.
+	shortRead = 64 << 10
+	// silence is how long nobody has to have read for transfers to get more.
+	silence = time.Second
+	// pressed is the part of all transfers that the destager has at least when room gets short: writes wait for it then as reads do.
+	pressed = 4
+)
+
+func (r *rate) start(most int) {
+	r.borne, r.most, r.freed = float64(max(1, most/2)), most, make(chan struct{}, 1)
+}
 
 // incoming is in bytes a second; 0: not known.
 func (r *rate) incoming() float64 {
@@ -25,50 +46,101 @@ func (r *rate) incoming() float64 {
 	return r.bytes
 }
 
-// reading times a read of the array, until the returned function is called.
-func (r *rate) reading() func() {
-	start := time.Now()
+// reading is a read of the array of so many bytes, until the returned function is called.
+func (r *rate) reading(n int) func() {
+	began := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readers++
+	beside := r.moving > 0
 	return func() {
-		took := time.Since(start)
+		now := time.Now()
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.busy {
-			average(&r.loaded, took)
-		} else {
-			average(&r.idle, took)
+		r.readers--
+		r.read = now
+		if n <= shortRead {
+			r.took(now.Sub(began), began, beside || r.moving > 0)
 		}
 	}
 }
 
-func average(to *time.Duration, sample time.Duration) {
-	if *to == 0 {
-		*to = sample
-	}
-	*to += (sample - *to) / 16
-}
-
-// patience is how much longer reads may take while an interval is under way before it is given fewer transfers.
-const patience = 3
-
-// begin is the start of an interval: it returns how many transfers it may have at a time.
-func (r *rate) begin() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.busy = true
+// took learns from one read. r.mu is held.
+func (r *rate) took(took time.Duration, began time.Time, beside bool) {
 	switch {
-	case r.idle > 0 && r.loaded > patience*r.idle:
-		r.parallel = max(1, r.parallel*3/4)
+	case !beside:
+		if r.alone == 0 {
+			r.alone = took
+		}
+		r.alone += (took - r.alone) / 16
+	case began.Before(r.cut):
+	case r.starved(took):
+		r.borne, r.cut = max(1, r.borne/2), time.Now()
 	default:
-		r.parallel = min(r.most, r.parallel+1)
+		r.borne = min(float64(r.most), r.borne+1/r.borne)
 	}
-	return r.parallel
 }
 
-// end is that of an interval of records of so many bytes; took is 0 if it failed.
-func (r *rate) end(size int64, took time.Duration) {
+// starved says whether a read that ran beside transfers took too long. As long as it isn't known what one takes alone, they get fewer for as long as
+// that helps. r.mu is held.
+func (r *rate) starved(took time.Duration) bool {
+	if r.alone > 0 {
+		return took > patience*r.alone
+	}
+	better := r.least == 0 || took < r.least*3/4
+	if better {
+		r.least = took
+	}
+	return better || took > patience*r.least
+}
+
+// enter waits until one more transfer may begin; false if ctx has ended. short: room is.
+func (r *rate) enter(ctx context.Context, short *atomic.Bool) bool {
+	for {
+		r.mu.Lock()
+		limit := int(r.borne)
+		if short.Load() {
+			limit = max(limit, r.most/pressed)
+		}
+		if limit = max(1, limit); r.moving < limit {
+			if r.moving++; r.moving < limit {
+				r.signal()
+			}
+			r.mu.Unlock()
+			return true
+		}
+		r.mu.Unlock()
+		select {
+		case <-r.freed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// leave is the end of a transfer.
+func (r *rate) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.busy = false
+	r.moving--
+	if r.readers == 0 && time.Since(r.read) > silence {
+		r.borne = min(float64(r.most), r.borne+1)
+	}
+	r.signal()
+}
+
+// signal has one who waits look again, and the next one after that if there is room for it too. r.mu is held.
+func (r *rate) signal() {
+	select {
+	case r.freed <- struct{}{}:
+	default:
+	}
+}
+
+// carried notes an interval of records of so many bytes.
+func (r *rate) carried(size int64, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if took <= 0 || size == 0 {
 		return
 	}

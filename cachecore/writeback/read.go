@@ -25,7 +25,7 @@ func (a *Array) read(ctx context.Context, p []byte, off int64) error {
 	}
 	defer v.release()
 	if v.covered < int64(len(p)) {
-		done := a.rate.reading()
+		done := a.rate.reading(len(p))
 		err := a.below.ReadAt(ctx, p, off)
 		done()
 		if err != nil {
@@ -37,11 +37,31 @@ func (a *Array) read(ctx context.Context, p []byte, off int64) error {
 		if x.zero {
 			clear(into)
 		} else if err := a.opts.Log.ReadAt(into, x.at, x.skip); err != nil {
-			return fmt.Errorf("read the write log: %w", err)
+			return a.unread(x, err)
 		}
 	}
 	return nil
 }
+
+// unread is the outcome of a read that the log refused: ErrGone if the record is to be found elsewhere by now, else it is lost, which
+// concerns the whole volume (PROTOCOL F2).
+func (a *Array) unread(x placed, err error) error {
+	if errors.Is(err, writelog.ErrGone) {
+		a.mu.Lock()
+		elsewhere := x.interval.free != nil || x.interval.at(x.seq) != x.at
+		a.mu.Unlock()
+		if elsewhere {
+			return err
+		}
+		err = errLeftBehind
+	}
+	err = fmt.Errorf("read the write log: %w", err)
+	a.Lose(err)
+	return err
+}
+
+// errLeftBehind is of a record that the log could not move: it doesn't say where that is, and what lay there is another's.
+var errLeftBehind = fmt.Errorf("%w: the record could not be moved", writelog.ErrDamaged)
 
 // view is what the intervals have of a range, newest over older, and stays readable until it is released.
 type view struct {
@@ -54,7 +74,8 @@ type view struct {
 // placed is a piece with the place of its record's data.
 type placed struct {
 	piece
-	at writelog.Position
+	interval *interval
+	at       writelog.Position
 }
 
 func (a *Array) pin(off, n int64) (*view, error) {
@@ -95,7 +116,7 @@ func (iv *interval) placed(x piece) placed {
 	if x.zero {
 		return placed{piece: x}
 	}
-	return placed{x, iv.at(x.seq)}
+	return placed{x, iv, iv.at(x.seq)}
 }
 
 func (v *view) release() {

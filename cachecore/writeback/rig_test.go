@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
 	"forebay/cachecore/ram"
@@ -24,7 +26,29 @@ type rig struct {
 	mem    *arraytest.Mem
 	log    *memLog
 	ledger *ledger
+	news   *news
 	end    func()
+}
+
+// news takes an array's log lines, each of which tells that something has changed.
+type news struct {
+	mu   sync.Mutex
+	more chan struct{} // closed and replaced with every line
+}
+
+func (n *news) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.more)
+	n.more = make(chan struct{})
+	return len(p), nil
+}
+
+// next is closed with the next line.
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.more
 }
 
 // ledger is a Ledger in memory.
@@ -53,7 +77,7 @@ func (l *ledger) base() cachecore.Epoch {
 func newRig(t testing.TB, m Mode, change ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, mem: arraytest.NewMem(cachecore.ArrayInfo{Size: 64 * mib, WriteCache: true, Thin: true, UnmapZeroes: true}),
-		log: &memLog{capacity: 256 * mib}, ledger: &ledger{epoch: 1}}
+		log: &memLog{capacity: 256 * mib}, ledger: &ledger{epoch: 1}, news: &news{more: make(chan struct{})}}
 	r.restart(m, change...)
 	return r
 }
@@ -65,7 +89,8 @@ func (r *rig) restart(m Mode, change ...func(*Options)) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	o := Options{Array: r.mem, Log: r.log, Buffers: ram.NewBuffers(arena.Take(64 * mib)), Ledger: r.ledger, Shard: 7, Durable: true, Seq: r.log.last()}
+	o := Options{Array: r.mem, Log: r.log, Buffers: ram.NewBuffers(arena.Take(64 * mib)), Ledger: r.ledger, Shard: 7, Durable: true, Seq: r.log.last(),
+		Logger: zerolog.New(r.news)}
 	r.ledger.mu.Lock()
 	r.ledger.epoch++
 	o.Epoch = r.ledger.epoch
@@ -131,10 +156,18 @@ func (r *rig) settled() {
 	}
 }
 
+// becomes waits for a mode, which the array logs when it has changed.
 func (r *rig) becomes(m Mode) {
 	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); r.state() != m; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	deadline := time.After(10 * time.Second)
+	for {
+		next := r.news.next()
+		if r.state() == m {
+			return
+		}
+		select {
+		case <-next:
+		case <-deadline:
 			r.t.Fatalf("it stays %v", r.state())
 		}
 	}

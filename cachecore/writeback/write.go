@@ -75,21 +75,13 @@ func (a *Array) check(off, n int64) error {
 // errHeld: writes wait.
 var errHeld = errors.New("held")
 
-// pauseFor waits until the mode may have changed; false if ctx has ended.
-func (a *Array) pauseFor(ctx context.Context) bool {
+// nextMode gives the destager time to shut the gate, or waits no longer if it has; false if ctx has ended.
+func (a *Array) nextMode(ctx context.Context) bool {
 	a.mu.Lock()
 	shut := a.mu.shut
 	a.poke()
 	a.mu.Unlock()
-	if shut == nil {
-		return sleep(ctx, time.Millisecond)
-	}
-	select {
-	case <-shut:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return shut != nil || sleep(ctx, time.Millisecond)
 }
 
 // directly is for what is not logged: it waits until the array has all of the log, and keeps out of it as long.
@@ -109,7 +101,7 @@ func (a *Array) change(ctx context.Context, r writelog.Record, p []byte, fua boo
 		t, err := a.begin(r, p)
 		switch {
 		case errors.Is(err, errHeld):
-			if !a.pauseFor(ctx) {
+			if !a.nextMode(ctx) {
 				return ctx.Err()
 			}
 			continue
@@ -164,6 +156,8 @@ func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
 		return nil, nil
 	case a.mu.shut != nil || a.mu.mode == Dead: // since it was let go on
 		return nil, errHeld
+	case a.capped(int64(len(p))):
+		return nil, writelog.ErrFull
 	}
 	a.mu.seq++
 	r.Shard, r.Name, r.Epoch, r.Seq = a.opts.Shard, a.opts.Name, a.mu.epoch, a.mu.seq
@@ -208,8 +202,11 @@ func (t *ticket) wait() error {
 		case writelog.Zero, writelog.Unmap:
 			iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
 		}
+		if to, ok := a.mu.moved[r.Seq]; ok {
+			t.at = to
+		}
 		iv.place(r.Seq, t.at)
-		iv.answered(r.Seq, t.size, time.Now())
+		a.count(iv, r.Seq, t.size)
 		if iv.records == 1 || iv.size >= a.opts.IntervalSize {
 			a.poke()
 		}
@@ -220,12 +217,18 @@ func (t *ticket) wait() error {
 	return err
 }
 
+// count enters a record that is durable now. a.mu is held.
+func (a *Array) count(iv *interval, seq cachecore.Seq, size int64) {
+	iv.answered(seq, size, time.Now())
+	a.mu.backlog += size + overhead
+}
+
 // endDirect is the end of a change that the array executed.
 func (a *Array) endDirect(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.mu.direct--
 	if err == nil {
-		a.mu.unflushed = true
+		a.mu.written++
 	}
 }

@@ -16,7 +16,9 @@ type Damage struct {
 	// Any: what is missing may also be of shards that the log knows nothing else of.
 	Any bool
 	// From is the first record that is, or may be, missing. The ones before it are whole; the ones behind it are not replayed.
-	From   cachecore.Seq
+	From cachecore.Seq
+	// Epoch is the highest that a missing record can be of; 0: that is not known.
+	Epoch  cachecore.Epoch
 	Reason string
 }
 

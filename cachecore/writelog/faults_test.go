@@ -138,3 +138,19 @@ func sharesTheNext(t *testing.T) {
 		t.Errorf("answered in the order %v", got)
 	}
 }
+
+// TestF_AFailedFlushIsNotTriedAgain: a drive that has failed a flush may have dropped what it covered, and the next one succeeds all the same.
+func TestF_AFailedFlushIsNotTriedAgain(t *testing.T) {
+	d := formatted(t, smallSize, smallSegment)
+	l := open(t, d)
+	d.OnCall(devicetest.Nth(devicetest.WriteDurable, 1, devicetest.Fault{Err: errMedium}))
+	if _, err := tryPut(l, record(1, 1, 100)); !errors.Is(err, errMedium) {
+		t.Errorf("a record whose write failed: %v", err)
+	}
+	if _, err := tryPut(l, record(1, 2, 100)); !errors.Is(err, writelog.ErrFailed) {
+		t.Errorf("the next one: %v", err)
+	}
+	if got := replay(t, open(t, d))[1]; len(got) > 0 {
+		t.Errorf("replayed %v", seqs(got))
+	}
+}

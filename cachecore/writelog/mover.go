@@ -150,6 +150,7 @@ func (l *Log) doubtShard(s *shard, from cachecore.Seq, reason string) {
 		return
 	}
 	l.mu.Lock()
+	s.vague = s.vague && s.damaged != 0
 	s.doubt(from)
 	s.reason = reason
 	d := s.damage()

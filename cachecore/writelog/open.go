@@ -80,7 +80,7 @@ func (l *Log) resume(r *recovery, end ending) {
 }
 
 func (l *Log) resumeShard(r *recovered, all *recovery) {
-	s := &shard{id: r.id, name: r.name, marks: r.marks, reason: r.reason}
+	s := &shard{id: r.id, name: r.name, marks: r.marks, reason: r.reason, vague: r.vague}
 	s.ahead = ahead{begin: s.begin, trim: s.trim, last: s.last, epoch: s.epoch}
 	for i, f := range r.found {
 		bytes := int64(descriptorLen(len(f.Object))) + int64(f.size)

@@ -14,6 +14,7 @@ type recovered struct {
 	name string
 	marks
 	reason string
+	vague  bool // what is missing may be of a later epoch than the marks tell
 	found  []found
 	kept   int    // of found when the dead ones were last dropped
 	seen   uint64 // the newest frame that tells which record is the shard's last

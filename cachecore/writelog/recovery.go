@@ -10,6 +10,7 @@ type recovery struct {
 	gaps     []gapAt
 	tail     uint64 // the oldest segment that counts, as of the newest frame
 	order    uint64 // for the next record
+	table    uint64 // the newest frame that begins a segment: it tells of all shards that had records then
 }
 
 // gapAt is a gap and what the frame behind it tells of it.
@@ -43,7 +44,9 @@ func (r *recovery) visit(f *frame) {
 		r.segments[f.segment] = seg
 	}
 	seg.wrote(f.at-r.start(f.segment), f.units(), f.session)
-	if r.resolve(f); !f.told {
+	if r.resolve(f); f.told && f.flags&frameFirst != 0 {
+		r.table = f.number
+	} else if !f.told {
 		r.missing(gap{from: f.number, to: f.number + 1, segment: f.segment, holes: []hole{{f.segment, f.at - r.start(f.segment)}}})
 	}
 	for i := range f.records {
@@ -69,6 +72,7 @@ func (r *recovery) record(f *frame, d *descriptor, p place, seg *segment) {
 	case d.Kind == kindState:
 		s.name = d.Name
 		s.reason = "found earlier"
+		s.vague = d.state.damaged != 0 // the marks don't tell what was known then
 		s.sure, s.seen = f.number, f.number
 	case d.isUser():
 		seg.holds(d.Shard, d.order, d.Seq)
@@ -101,7 +105,9 @@ func (r *recovery) finish() (lost []Damage) {
 		}
 		if !g.exactly {
 			r.suspect(g.gap)
-			lost = append(lost, Damage{Any: true, Reason: g.String()})
+			if g.to > r.table {
+				lost = append(lost, Damage{Any: true, Reason: g.String()})
+			}
 		}
 	}
 	for _, s := range r.shards {
@@ -122,20 +128,24 @@ func (r *recovery) concern(t touch, g gap) {
 	if s.sure >= g.to {
 		return
 	}
+	s.vague = s.vague || s.seen < g.to
 	s.last = max(s.last, cachecore.Seq(t.last))
 	if t.void {
 		s.doubt(s.trim+1, g.String())
 	}
 }
 
-// suspect puts every shard in doubt that may have had records in the gap: all but those that tell behind it what their last record is. What another
-// frame than was written says is in doubt itself, and with it whatever has not begun anew since.
+// suspect puts every shard in doubt that may have had records in the gap: all but those that tell behind it what their last record is, and those
+// that had none when a table was written behind it. What another frame than was written says is in doubt itself, and with it whatever has not begun
+// anew since.
 func (r *recovery) suspect(g gap) {
 	for _, s := range r.shards {
 		switch {
 		case g.replaced && s.begun < g.to:
+			s.vague = s.vague || s.seen < g.to
 			s.doubt(s.trim+1, g.String())
-		case s.seen < g.to:
+		case s.seen < g.to && g.to > r.table:
+			s.vague = true
 			s.doubt(s.last+1, g.String())
 		}
 	}

@@ -12,6 +12,7 @@ type shard struct {
 	name   string
 	marks         // of what is durable
 	reason string // of damage
+	vague  bool   // what is missing may be of a later epoch than the marks tell
 	stated bool   // the newest segment's table, or a later frame, has the shard
 	newest uint64 // the newest segment that has a record of it; 0: none yet
 	queued int    // records that are not durable yet
@@ -106,5 +107,9 @@ func (s *shard) older(below cachecore.Epoch) (seq cachecore.Seq) {
 
 // damage is what there is to tell of a damaged shard.
 func (s *shard) damage() Damage {
-	return Damage{Shard: s.id, Name: s.name, From: s.damaged, Reason: s.reason}
+	d := Damage{Shard: s.id, Name: s.name, From: s.damaged, Reason: s.reason}
+	if !s.vague {
+		d.Epoch = max(s.epoch, s.ahead.epoch)
+	}
+	return d
 }

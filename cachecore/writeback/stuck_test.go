@@ -1,0 +1,70 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"forebay/cachecore"
+	"forebay/cachecore/arraytest"
+)
+
+// What is held until the array has everything is told so if the array refuses that, or is away, and goes on when it takes it.
+func TestWritesThatAreHeldForAnArrayThatTakesNothingAreTold(t *testing.T) {
+	for name, c := range map[string]struct{ trouble, want error }{
+		"full": {cachecore.ErrNoSpace, cachecore.ErrNoSpace}, "medium error": {errors.New("medium error"), cachecore.ErrNoSpace},
+		"away": {cachecore.ErrUnavailable, cachecore.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Back)
+				r.write(0, of('a', blk))
+				r.mem.Intercept(writesFail(c.trouble))
+				r.Damaged(errors.New("record 7 can't be read"))
+				r.run()
+				if err := r.WriteAt(t.Context(), of('b', blk), blk, cachecore.WriteOptions{}); !errors.Is(err, c.want) {
+					t.Errorf("a write: %v", err)
+				}
+				r.mem.Intercept(nil)
+				time.Sleep(2 * retryRefuse)
+				r.write(blk, of('b', blk))
+				r.onArray(0, append(of('a', blk), of('b', blk)...))
+				r.end()
+			})
+		})
+	}
+}
+
+// An operator who waits for the array is told that it refuses something, and not that it is away, which may pass.
+func TestADrainSaysWhatTheArrayRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.write(0, of('a', blk))
+		r.mem.Intercept(writesFail(cachecore.ErrUnavailable))
+		r.run()
+		done := make(chan error)
+		go func() { done <- r.Drain(t.Context()) }()
+		time.Sleep(time.Minute)
+		select {
+		case err := <-done:
+			t.Fatalf("it is away, and the drain ends with %v", err)
+		default:
+		}
+		r.mem.Intercept(writesFail(cachecore.ErrNoSpace))
+		if err := <-done; !errors.Is(err, cachecore.ErrNoSpace) {
+			t.Errorf("drain: %v", err)
+		}
+		r.end()
+	})
+}
+
+func writesFail(err error) arraytest.Interceptor {
+	return func(_ context.Context, op arraytest.Op, _ arraytest.Stage) error {
+		if op.Kind == arraytest.Write {
+			return err
+		}
+		return nil
+	}
+}
