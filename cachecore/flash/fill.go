@@ -17,6 +17,7 @@ type fill struct {
 	limit    uint32     // slots from here on are not to be used (Resize)
 	budget   budget
 	closing  bool
+	crowded  bool          // a region is to go, so that the objects that are only there have room for others
 	writing  bool          // a flush is under way
 	evicting bool          // a reclaim is under way
 	changed  chan struct{} // closed and made anew when a region is stored, or freed
@@ -170,5 +171,22 @@ func (f *fill) evict() {
 
 // short says whether a region has to go: some slots are kept free ahead of need.
 func (f *fill) short() bool {
-	return len(f.free) < max(2*spareFor, min(8, int(f.limit)/16)) || f.s.arena.low(len(f.s.shards))
+	return f.crowded || len(f.free) < max(2*spareFor, min(8, int(f.limit)/16)) || f.s.arena.low(len(f.s.shards))
+}
+
+// crowd has the oldest region go, with the objects that are in no other, unless all are in use.
+func (f *fill) crowd() {
+	if !f.s.objects.idle() {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closing || f.s.health.down.Load() {
+		return
+	}
+	f.crowded = true
+	if f.current != nil && len(f.stored) == 0 && len(f.sealed) == 0 { // else there is none to go
+		f.seal()
+	}
+	f.evict()
 }

@@ -23,6 +23,8 @@ type Object struct {
 // since is the first epoch of an ownership without a gap, during which nobody has written to the object but through this store (PROTOCOL
 // G3). Otherwise it is dropped, which may take a durable write. Nothing of an object is served before it is attached.
 //
+// ErrFull: there are too many objects. If nobody uses some of them, room is made, for a later call.
+//
 // Attached again without a gap, older handles go on beside the new one; after a gap they find nothing.
 func (s *Store) Attach(ctx context.Context, k Key, since, now cachecore.Epoch) (*Object, error) {
 	if !s.enter() {
@@ -41,6 +43,7 @@ func (s *Store) Attach(ctx context.Context, k Key, since, now cachecore.Epoch) (
 		o.id.Store(s.objects.attach(k, now))
 	}
 	if o.id.Load() == 0 {
+		s.fill.crowd()
 		return nil, ErrFull
 	}
 	return o, nil

@@ -14,6 +14,7 @@ type objects struct {
 	byID  map[uint32]object
 	last  uint32
 	limit int
+	inUse int // that have handles
 }
 
 // object is what is known of one. Its epochs are those under which what it holds was offered.
@@ -28,7 +29,7 @@ type object struct {
 // objectsPer is how many lines of the device there are for each object that may be known: an object costs about 150 bytes.
 const (
 	objectsPer  = 64
-	minObjects  = 1024
+	minObjects  = 16 << 10
 	objectBytes = 150
 )
 
@@ -90,6 +91,9 @@ func (t *objects) enter(k Key, epoch cachecore.Epoch, pieces int) uint32 {
 	ob.oldest, ob.epoch = min(ob.oldest, epoch), max(ob.epoch, epoch)
 	ob.pieces += int32(pieces)
 	if pieces == 0 {
+		if ob.handles == 0 {
+			t.inUse++
+		}
 		ob.handles++
 	}
 	t.byID[id] = ob
@@ -136,7 +140,11 @@ func (t *objects) change(id uint32, f func(*object)) {
 	if !ok {
 		return
 	}
+	was := ob.handles > 0
 	f(&ob)
+	if was && ob.handles == 0 {
+		t.inUse--
+	}
 	if ob.pieces > 0 || ob.handles > 0 {
 		t.byID[id] = ob
 		return
@@ -145,6 +153,13 @@ func (t *objects) change(id uint32, f func(*object)) {
 	if t.byKey[ob.key] == id {
 		delete(t.byKey, ob.key)
 	}
+}
+
+// idle says whether there are objects that nobody uses: their pieces hold their places.
+func (t *objects) idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byID) > t.inUse
 }
 
 func (t *objects) count() int {

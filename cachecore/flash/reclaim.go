@@ -107,6 +107,7 @@ func (s *Store) release(slot uint32) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stored = slices.DeleteFunc(f.stored, func(other uint32) bool { return other == slot })
+	f.crowded = false
 	if slot < f.limit {
 		f.free = append(f.free, slot)
 	}

@@ -47,7 +47,7 @@ func (v *Volume) inPieces(ctx context.Context, what string, off, n int64, do fun
 		return errClosed
 	}
 	defer v.calls.leave()
-	err := v.check(off, n)
+	err := v.check(ctx, off, n)
 	for end := off + n; err == nil && off < end; off += unmapPiece {
 		if err = ctx.Err(); err == nil {
 			err = do(off, min(unmapPiece, end-off))
@@ -86,7 +86,7 @@ func (v *Volume) Alter(ctx context.Context, off, n int64, call func(context.Cont
 		return errClosed
 	}
 	defer v.calls.leave()
-	err := v.check(off, n)
+	err := v.check(ctx, off, n)
 	if err == nil && n > 0 {
 		err = v.change(ctx, off, n, call)
 	}
@@ -105,7 +105,10 @@ func (v *Volume) change(ctx context.Context, off, n int64, call func(context.Con
 	}
 	defer v.locks.release(held)
 	v.runs.begin(first, uint64(blocks))
-	defer v.runs.end(first, uint64(blocks))
+	defer v.written(first, uint64(blocks))
 	v.forget(first, uint64(blocks))
+	if err := v.invalidate(ctx, first, uint64(blocks)); err != nil {
+		return err
+	}
 	return v.ask(ctx, call)
 }

@@ -1,5 +1,5 @@
-// Package volume is the read and write path of one volume: a cachecore.Array behind, a ram.Store of clean blocks beside it. It is
-// write-through: a write is acknowledged when the array has answered it; FUA and Flush are the array's to answer (PROTOCOL E2).
+// Package volume is the read and write path of one volume: a cachecore.Array behind, a ram.Store of clean blocks beside it, and below that a flash tier,
+// if there is one. It is write-through: a write is acknowledged when the array has answered it; FUA and Flush are the array's to answer (PROTOCOL E2).
 //
 // # Nouns
 //
@@ -12,9 +12,16 @@
 //  1. takes the range lock on its blocks, so that overlapping array writes are serialised (B7), in order of arrival;
 //  2. raises the generation of its runs and enters itself as a writer (G1);
 //  3. pins the cached content of blocks that it covers in part (G2), and hides all cached blocks that it covers;
-//  4. asks the array;
-//  5. publishes the new content if the array said yes, unless the cache was dropped meanwhile; else drops its blocks (E3);
-//  6. raises the generation again and leaves; gives the range lock back; is answered.
+//  4. has flash forget its blocks, so that no crash brings them back (G3);
+//  5. asks the array;
+//  6. publishes the new content in RAM if the array said yes, unless the cache was dropped meanwhile; else drops its blocks (E3);
+//  7. raises the generation again and leaves; gives the range lock back; is answered.
+//
+// # Flash
+//
+// A fill reads from there what is there, and from the array the rest, which it offers to RAM and to flash under the same generations. What was
+// written comes into flash when it is read again. A tier that outlives the process (Options.FlashLasts) is given only what the array can't lose
+// while nobody looks (lasting), and keeps it at Close.
 //
 // # What a reader may see
 //
@@ -38,7 +45,7 @@
 //
 // # Locks
 //
-// In this order: drop, range lock, table of fills, stripe, shard of the store; a drop takes no range lock. The range lock is held while the
+// In this order: drop, range lock, table of fills, stripe, shard of the store or flash's locks; a drop takes no range lock. The range lock is held while the
 // array is asked, that is its purpose; whoever holds it waits for nothing but the array. The others are held for index work only. The
 // locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any lock and before any pin, all that
 // a read needs at once: who holds some never waits for more.

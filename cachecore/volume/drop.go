@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -25,15 +26,16 @@ func (d *drops) none(since uint64) bool { return since%2 == 0 && d.turns.Load() 
 func (v *Volume) Drop() {
 	v.drops.mu.Lock()
 	defer v.drops.mu.Unlock()
-	v.drop(0, all)
+	v.drop(0, all, v.dropFlash)
 }
 
 // drop forgets a range as if it were written. A write that begins while it is under way may find cached what is about to be forgotten, so it
-// installs nothing.
-func (v *Volume) drop(first cachecore.Block, n uint64) {
+// installs nothing. below forgets it in flash.
+func (v *Volume) drop(first cachecore.Block, n uint64, below func()) {
 	v.drops.turns.Add(1)
 	v.runs.begin(first, n)
 	v.forget(first, n)
+	below()
 	v.runs.end(first, n)
 	v.drops.turns.Add(1)
 }
@@ -56,19 +58,27 @@ func (v *Volume) reaches(end cachecore.Block) {
 
 // resize makes the cache fit the array's present size. The last block may have been cached in part, with zeros behind its end: it goes before
 // anyone reads there. Fills and writes look at the extent after the stripe and the drop count, which change after it.
-func (v *Volume) resize() {
+//
+// Flash may have blocks beyond the old end, from an earlier life in which the array reached as far.
+func (v *Volume) resize(ctx context.Context) error {
 	v.drops.mu.Lock()
 	defer v.drops.mu.Unlock()
 	size, old := v.array.Info().Size, v.extent.Load()
 	if size < old {
 		v.readable.Store(size)
+	} else if size > old {
+		first, blocks := blocksOf(old, size-old)
+		if err := v.invalidate(ctx, first, uint64(blocks)); err != nil {
+			return err
+		}
 	}
 	v.extent.Store(size)
 	switch {
 	case size < old:
-		v.drop(0, all)
+		v.drop(0, all, v.dropFlash)
 	case size > old && old%cachecore.BlockSize != 0:
-		v.drop(cachecore.Block(old/cachecore.BlockSize), 1)
+		v.drop(cachecore.Block(old/cachecore.BlockSize), 1, func() {})
 	}
 	v.readable.Store(size)
+	return nil
 }

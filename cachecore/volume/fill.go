@@ -14,13 +14,15 @@ import (
 // maxFill is the longest fill in blocks: 1 MiB.
 const maxFill = 256
 
-// fill is one read of the array, under way or done, for all who wait for its blocks. It runs under the volume's own context: who gives up
+// fill is one read of the array, or of flash, under way or done, for all who wait for its blocks. It runs under the volume's own context: who gives up
 // waiting takes nothing from the others. It is not held for an array that is away, as it has a buffer: those who wait for it are.
 type fill struct {
 	first   cachecore.Block
 	n       int
-	sampled sample // before the array was asked
+	sampled sample // before anything was asked
+	quiet   bool   // nothing was being written then
 	admit   bool   // to be installed
+	asked   span   // what the array was asked for; the rest came from flash
 	p       []byte // n blocks in loan's buffer; content once done is closed without err
 	loan    *loan
 	done    chan struct{}
@@ -57,8 +59,7 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 	}
 	f := &fill{first: from, n: int(to - from), loan: l, done: make(chan struct{})}
 	f.p = p[:f.n*cachecore.BlockSize]
-	var quiet bool
-	if f.sampled, quiet = v.runs.sample(f.first, f.n); quiet {
+	if f.sampled, f.quiet = v.runs.sample(f.first, f.n); f.quiet {
 		f.admit = admit
 		v.fills.list = append(v.fills.list, f)
 	}
@@ -71,9 +72,10 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 
 // run reads, installs and answers, in this order: whoever no longer finds the fill finds its blocks.
 func (v *Volume) run(f *fill) {
+	roomyStack(0)
 	defer v.calls.leave()
 	defer f.loan.Release(0)
-	f.err = v.readArray(v.life, f.p, int64(f.first)*cachecore.BlockSize)
+	f.err = v.fetch(f)
 	switch {
 	case v.life.Err() != nil:
 		f.err = errClosed
@@ -102,7 +104,7 @@ func (v *Volume) readArray(ctx context.Context, p []byte, off int64) error {
 	return v.once(ctx, v.counted(stats.Read, int(n), func(ctx context.Context) error { return v.array.ReadAt(ctx, p[:n], off) }))
 }
 
-// install offers a fill's blocks to the store, run by run: those of runs that nothing was written to since the fill began.
+// install offers a fill's blocks to the store and to flash, run by run: those of runs that nothing was written to since the fill began.
 func (v *Volume) install(f *fill) {
 	generations := f.sampled[:]
 	for at := f.first; at < f.end(); generations = generations[1:] {
@@ -111,14 +113,17 @@ func (v *Volume) install(f *fill) {
 		for i := range int(to - at) {
 			copy(batch.Bytes(i), f.bytes(at+cachecore.Block(i), to))
 		}
+		lines := v.offer(f, at, to)
 		v.reaches(to)
 		s := v.runs.of(at)
 		s.mu.Lock()
 		if s.quietSince(generations[0]) && v.life.Err() == nil {
 			batch.Publish()
+			lines.publish()
 		}
 		s.mu.Unlock()
 		batch.Abandon() // nothing, once it is published
+		lines.abandon()
 		at = to
 	}
 }

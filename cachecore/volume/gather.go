@@ -36,7 +36,7 @@ func (r *reading) count(absent []ram.Extent) {
 	r.counted = true
 	missed := 0
 	for _, e := range absent {
-		missed += e.N
+		missed += e.N - r.v.inFlash(e.First, e.N)
 	}
 	r.v.stats.Missed(missed)
 	r.v.stats.Hit(r.blocks - missed)

@@ -37,7 +37,7 @@ func (v *Volume) Read(ctx context.Context, sink cachecore.Sink, off int64, n int
 		return errClosed
 	}
 	defer v.calls.leave()
-	if err := v.check(off, int64(n)); err != nil {
+	if err := v.check(ctx, off, int64(n)); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
 	if n > MaxRead {
@@ -63,7 +63,7 @@ func (v *Volume) Prefetch(ctx context.Context, off int64, n int) error {
 		return errClosed
 	}
 	defer v.calls.leave()
-	if err := v.check(off, int64(n)); err != nil {
+	if err := v.check(ctx, off, int64(n)); err != nil {
 		return fmt.Errorf("prefetch: %w", err)
 	}
 	if n > MaxRead {

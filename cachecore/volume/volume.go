@@ -23,7 +23,11 @@ type Options struct {
 	OnArrayLoss      time.Duration // how long I/O is held while the array is unavailable; 0: it fails at once
 	Outage           *Outage       // of an array that others use too; nil: one of its own, with OnArrayLoss
 	SequentialBypass int64         // bytes of a sequential stream after which its reads are no longer admitted; 0: 8 MiB, negative: never
-	Stripes          int           // 0: 1024, of 24 bytes; fewer for objects that are many and small
+	Flash            Flash         // the second level; nil: none
+	FlashLasts       bool          // it outlives the process: Close leaves what it has, and what the array may lose doesn't go there
+	// Settle makes durable all that anybody has written; nil: the array's Flush does, and not only what was written in this life.
+	Settle  func(context.Context) error
+	Stripes int // 0: 1024, of 24 bytes; fewer for objects that are many and small
 }
 
 // Volume is one cached address space. It is safe for concurrent use, Close excepted.
@@ -38,6 +42,9 @@ type Volume struct {
 	locks   *rangeLock
 	fills   fills
 	streams streams
+	flash   Flash    // nil: none
+	lasting *lasting // nil: what is cached ends with the process
+	settle  func(context.Context) error
 	outage  *Outage
 	calls   calls
 
@@ -75,7 +82,11 @@ func New(o Options) *Volume {
 		o.Stripes = stripes
 	}
 	v := &Volume{runs: newRuns(o.Stripes), object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock(),
-		outage: o.Outage}
+		outage: o.Outage, flash: o.Flash}
+	if o.Flash != nil && o.FlashLasts {
+		v.lasting = newLasting()
+	}
+	v.settle = o.Settle
 	v.streams.threshold = o.SequentialBypass
 	v.extent.Store(o.Array.Info().Size)
 	v.readable.Store(v.extent.Load())
@@ -89,25 +100,47 @@ func (v *Volume) Flush(ctx context.Context) error {
 		return errClosed
 	}
 	defer v.calls.leave()
-	return v.ask(ctx, v.array.Flush)
+	if v.settle != nil {
+		return v.ask(ctx, v.array.Flush)
+	}
+	return v.flushAll(ctx, v.array.Flush)
+}
+
+// flushAll flushes by a call that makes everything durable.
+func (v *Volume) flushAll(ctx context.Context, call func(context.Context) error) error {
+	turn := v.lasting.begin()
+	err := v.ask(ctx, call)
+	if err == nil {
+		v.lasting.end(turn)
+	}
+	return err
 }
 
 // Wake says that the array is back: what is held tries again at once.
 func (v *Volume) Wake() { v.outage.Wake() }
 
-// Close refuses new calls, waits for those under way or for the end of ctx, which it returns, and empties the cache. It does not flush.
+// Close refuses new calls, waits for those under way or for the end of ctx, which it returns, and empties the cache, but for a flash tier that lasts.
+// It does not flush.
 func (v *Volume) Close(ctx context.Context) error {
 	err := v.calls.close(ctx)
 	v.end()
-	v.Drop()
+	v.drops.mu.Lock()
+	defer v.drops.mu.Unlock()
+	v.drop(0, all, func() {
+		if v.lasting == nil {
+			v.dropFlash()
+		}
+	})
 	return err
 }
 
 // check refuses ranges that the array doesn't have, and notices when it has grown.
-func (v *Volume) check(off, n int64) error {
+func (v *Volume) check(ctx context.Context, off, n int64) error {
 	info := v.array.Info()
 	if info.Size != v.readable.Load() {
-		v.resize()
+		if err := v.resize(ctx); err != nil {
+			return err
+		}
 	}
 	if block := int64(cmp.Or(info.LogicalBlock, smallest)); off%block != 0 || n%block != 0 {
 		return fmt.Errorf("%d bytes at %d: not multiples of %d", n, off, block)

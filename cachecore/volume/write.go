@@ -22,7 +22,7 @@ func (v *Volume) WriteBy(ctx context.Context, p []byte, off int64, call func(con
 		return errClosed
 	}
 	defer v.calls.leave()
-	if err := v.check(off, int64(len(p))); err != nil {
+	if err := v.check(ctx, off, int64(len(p))); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	if len(p) == 0 {
@@ -36,7 +36,9 @@ func (v *Volume) WriteBy(ctx context.Context, p []byte, off int64, call func(con
 	defer v.locks.release(held)
 
 	w := v.begin(p, off)
-	err = v.ask(ctx, v.counted(stats.Write, len(p), call))
+	if err = v.invalidate(ctx, w.first, uint64(w.n)); err == nil {
+		err = v.ask(ctx, v.counted(stats.Write, len(p), call))
+	}
 	w.finish(err == nil)
 	if err != nil {
 		return fmt.Errorf("write of %d bytes at %d: %w", len(p), off, err)
@@ -111,7 +113,7 @@ func (w *writing) finish(answered bool) {
 	} else {
 		w.v.store.Drop(w.v.object, w.first, uint64(w.n))
 	}
-	w.v.runs.end(w.first, uint64(w.n))
+	w.v.written(w.first, uint64(w.n))
 	w.head.release()
 	w.tail.release()
 }
