@@ -1,0 +1,127 @@
+package staged
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"forebay/protocols/nfs"
+)
+
+// chases is how often a CREATE is asked for again because its name leads to another file by then.
+const chases = 4
+
+// rename is what changes names, or what is behind one: CREATE, REMOVE, RENAME and LINK.
+func (s *FileSystem) rename(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
+	if !s.logs() {
+		return s.pass(ctx, c, p, a, r)
+	}
+	for range chases {
+		again, err := s.renameFound(ctx, c, p, a, r)
+		if err != nil || !again {
+			return err
+		}
+	}
+	*nfs.StatusOf(r) = nfs.ErrJukebox
+	return nil
+}
+
+// renameFound is rename of what is behind the names. again: it has emptied another file, that has records.
+func (s *FileSystem) renameFound(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) (again bool, err error) {
+	files, err := s.behind(ctx, c, a)
+	defer func() {
+		for _, f := range files {
+			s.letGo(f)
+		}
+	}()
+	var status nfs.Status
+	if errors.As(err, &status) {
+		*nfs.StatusOf(r) = status
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	release, err := s.settle(ctx, slices.Clone(files)...)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	err = s.opts.Files.Do(ctx, c, p, a, r)
+	for _, f := range files { // it may be gone, or empty
+		f.renamed(s.next(), truncates(a))
+	}
+	if err != nil {
+		return false, err
+	}
+	if truncates(a) && s.isOther(r.(*nfs.CreateResult), files) {
+		return true, nil
+	}
+	s.patch(a, r, s.turn())
+	return false, nil
+}
+
+// isOther says whether a CREATE was of a file with records, and of none of those that it was taken for.
+func (s *FileSystem) isOther(r *nfs.CreateResult, files []*file) bool {
+	if r.Status != nfs.OK || !r.Object.Follows || slices.ContainsFunc(files, func(f *file) bool { return bytes.Equal(f.handle, r.Object.Value) }) {
+		return false
+	}
+	f := s.find(r.Object.Value)
+	defer s.letGo(f)
+	return f != nil && f.staged()
+}
+
+// truncates says whether a CREATE empties a file that is there.
+func truncates(a nfs.Message) bool {
+	create, ok := a.(*nfs.CreateArgs)
+	return ok && create.Mode == nfs.Unchecked && create.Attr.Size.Follows
+}
+
+// behind gives a slot to the files whose names a change is of, to be let go. An error that is an nfs.Status is the filer's answer.
+func (s *FileSystem) behind(ctx context.Context, c *nfs.Caller, a nfs.Message) (files []*file, err error) {
+	var names []nfs.DirOp
+	switch a := a.(type) {
+	case *nfs.CreateArgs:
+		if truncates(a) {
+			names = append(names, a.Where)
+		}
+	case *nfs.DirOp:
+		names = append(names, *a)
+	case *nfs.RenameArgs:
+		names = append(names, a.From, a.To)
+	case *nfs.LinkArgs:
+		if f := s.find(a.File); f != nil {
+			files = append(files, f)
+		}
+	}
+	for _, name := range names {
+		f, err := s.lookUp(ctx, c, &name)
+		if f != nil {
+			files = append(files, f)
+		}
+		if err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+// lookUp gives a slot to the file behind a name, to be let go; nil: there is nothing, or what has no content. A filer that doesn't say what there is is
+// not asked to change it.
+func (s *FileSystem) lookUp(ctx context.Context, c *nfs.Caller, name *nfs.DirOp) (*file, error) {
+	var r nfs.LookupResult
+	if err := s.opts.Files.Do(ctx, c, nfs.ProcLookup, name, &r); err != nil {
+		return nil, err
+	}
+	switch r.Status {
+	case nfs.OK:
+		if r.Attr.Follows && r.Attr.Value.Type != nfs.Regular {
+			return nil, nil
+		}
+		return s.borrow(r.Object), nil
+	case nfs.ErrJukebox, nfs.ErrIO, nfs.ErrServerFault, nfs.ErrAcces, nfs.ErrPerm:
+		return nil, r.Status
+	}
+	return nil, nil
+}

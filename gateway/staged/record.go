@@ -1,0 +1,109 @@
+package staged
+
+import (
+	"fmt"
+	"time"
+
+	"forebay/cachecore"
+	"forebay/cachecore/writeback"
+	"forebay/cachecore/writelog"
+)
+
+// log names the files in the records of a log, and follows which are in it.
+type log struct {
+	writeback.Log
+	system *FileSystem
+}
+
+// Log is a log as writeback.Options of this file system want it.
+func (s *FileSystem) Log(l writeback.Log) writeback.Log { return &log{l, s} }
+
+// Append implements writeback.Log. It is called with the array's lock held.
+func (l *log) Append(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error {
+	s := l.system
+	f := s.at(r.Off >> slotBits)
+	r.Object, r.Off = f.handle, r.Off%slotSize
+	before := s.logged(f, mark{r.Seq, r.Epoch}) // first: older records may be trimmed meanwhile
+	if err := l.Log.Append(r, data, done); err != nil {
+		s.unlogged(f, before)
+		return err
+	}
+	return nil
+}
+
+// logged notes a record of a file, and returns the newest before it.
+func (s *FileSystem) logged(f *file, r mark) (before mark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.dirty[f], f.leaving = true, false
+	return f.logged(r)
+}
+
+// unlogged notes that the log hasn't taken the newest record of a file.
+func (s *FileSystem) unlogged(f *file, before mark) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.unlogged(before)
+	if f.trimmed(mark{s.mu.trimmed, s.mu.void}) {
+		delete(s.mu.dirty, f)
+	}
+}
+
+// Trim implements writeback.Log.
+func (l *log) Trim(shard writelog.Shard, upto cachecore.Seq) error {
+	err := l.Log.Trim(shard, upto)
+	l.system.trimmed(upto)
+	return err
+}
+
+// Void implements writeback.Log. The filer answers by then.
+func (l *log) Void(shard writelog.Shard, below cachecore.Epoch) error {
+	err := l.Log.Void(shard, below)
+	l.system.void(below)
+	l.system.forgetAll()
+	return err
+}
+
+// trimmed takes in that the filer has all records up to one.
+func (s *FileSystem) trimmed(upto cachecore.Seq) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.trimmed = max(s.mu.trimmed, upto)
+	s.clean()
+}
+
+// void takes in that records of epochs below one don't count.
+func (s *FileSystem) void(below cachecore.Epoch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.void = max(s.mu.void, below)
+	s.clean()
+}
+
+// clean notes which files have no records any more. s.mu is held.
+func (s *FileSystem) clean() {
+	for f := range s.mu.dirty {
+		if f.trimmed(mark{s.mu.trimmed, s.mu.void}) {
+			delete(s.mu.dirty, f)
+		}
+	}
+}
+
+// Recover enters a record of an earlier life, as writeback.Array.Recover.
+func (s *FileSystem) Recover(r writelog.Record, at writelog.Position) {
+	s.mu.Lock()
+	f := s.recall(r.Object)
+	s.mu.Unlock()
+	if f == nil || r.Kind != writelog.Write || r.Len > slotSize || r.Off > slotSize-r.Len {
+		s.array.Lose(fmt.Errorf("the write log has a record that can't be of a file: %v of %d bytes at %d", r.Kind, r.Len, r.Off))
+		return
+	}
+	s.logged(f, mark{r.Seq, r.Epoch})
+	f.mu.Lock()
+	f.end = max(f.end, uint64(r.Off+r.Len))
+	now := timeOf(time.Now()) // no earlier than what was shown in that life
+	f.shown = times{now, now}
+	f.mu.Unlock()
+	r.Off = f.address(uint64(r.Off))
+	s.array.Recover(r, at)
+}
