@@ -72,8 +72,7 @@ func (f *File) lengthen(end, size int64) error {
 			return nil
 		}
 	} else {
-		err := retry(func() error { return unix.Fallocate(f.fd, 0, 0, size) })
-		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		if err := f.allocate(0, size); err != nil {
 			return err
 		}
 	}
@@ -83,6 +82,29 @@ func (f *File) lengthen(end, size int64) error {
 		}
 	}
 	return errors.Join(f.file.Sync(), syncDir(f.path))
+}
+
+func (f *File) allocate(off, n int64) error {
+	err := retry(func() error { return unix.Fallocate(f.fd, 0, off, n) })
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
+}
+
+// Allocate takes the space of a range of a sparse file now, so that no write there finds the file system full, as long as nothing of it is discarded. What
+// the range has stays. A block device has its space, and a file system that can't has none to give.
+func (f *File) Allocate(off, n int64) error {
+	if err := CheckRange(f.size, off, n); err != nil {
+		return fmt.Errorf("allocate space of %s: %w", f.path, err)
+	}
+	if f.block || n == 0 {
+		return nil
+	}
+	if err := errors.Join(f.allocate(off, n), f.Sync()); err != nil {
+		return fmt.Errorf("allocate %d bytes at %d of %s: %w", n, off, f.path, err)
+	}
+	return nil
 }
 
 // syncDir makes the name of a new file durable.

@@ -3,6 +3,7 @@ package writelog
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"forebay/cachecore/device"
 )
@@ -47,6 +48,9 @@ func readSuperblock(dev device.Device, at int64) superCopy {
 		return superCopy{at: at, err: fmt.Errorf("%w: %w", ErrDamaged, err)}
 	}
 	s, err := decodeSuperblock(b, dev.Size())
+	if places := s.superblocks(); err == nil && !slices.Contains(places[:], at) {
+		err = errNoSuperblock // it is that of a log which ends where the device does and begins elsewhere
+	}
 	return superCopy{at: at, is: s, err: err}
 }
 
