@@ -3,71 +3,97 @@ package etcd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"forebay/cachecore"
 )
 
-// shardRecord is what is stored of a shard.
-type shardRecord struct {
+// Shard is the record of a shard (PROTOCOL A1). The zero value is of one that has never been served.
+type Shard struct {
 	Epoch cachecore.Epoch `json:"epoch"`
-	Base  cachecore.Epoch `json:"base"`
+	Base  cachecore.Epoch `json:"base"` // records of a lower epoch don't count (A2)
+	// Log is the incarnation of the write log that may have records that count; empty: none has. Another log is no copy of it (A4).
+	Log string `json:"log,omitempty"`
+	// Losses is how often what had been acknowledged was declared lost (H3).
+	Losses uint64 `json:"losses,omitempty"`
 }
 
-func (s *store) NewEpoch(ctx context.Context, volume string) (epoch, base cachecore.Epoch, err error) {
-	r, err := s.advance(ctx, volume, func(r *shardRecord) { r.Epoch++ })
-	return r.Epoch, r.Base, err
+// ErrOtherLog says that another write log may have records that count.
+var ErrOtherLog = errors.New("another write log may have acknowledged writes")
+
+func (s *store) Shard(ctx context.Context, volume string) (Shard, error) {
+	r, _, err := s.shard(ctx, volume)
+	return r, err
 }
 
-func (s *store) RaiseBase(ctx context.Context, volume string) (cachecore.Epoch, error) {
-	r, err := s.advance(ctx, volume, func(r *shardRecord) { r.Epoch++; r.Base = r.Epoch })
+func (s *store) NewEpoch(ctx context.Context, volume string) (Shard, error) {
+	return s.advance(ctx, volume, func(r *Shard) error { r.Epoch++; return nil })
+}
+
+func (s *store) RaiseBase(ctx context.Context, volume, log string) (cachecore.Epoch, error) {
+	r, err := s.advance(ctx, volume, func(r *Shard) error {
+		r.Epoch++
+		r.Base, r.Log = r.Epoch, log
+		return nil
+	})
 	return r.Epoch, err
 }
 
-// advance changes a shard's record by compare and swap.
-func (s *store) advance(ctx context.Context, volume string, alter func(*shardRecord)) (shardRecord, error) {
+func (s *store) ChangeLog(ctx context.Context, volume, from, to string) error {
+	_, err := s.advance(ctx, volume, func(r *Shard) error {
+		if r.Log != from && r.Log != to {
+			return fmt.Errorf("%w: %s", ErrOtherLog, r.Log)
+		}
+		r.Log = to
+		return nil
+	})
+	return err
+}
+
+func (s *store) DeclareLost(ctx context.Context, volume string, above cachecore.Epoch) (Shard, error) {
+	return s.advance(ctx, volume, func(r *Shard) error {
+		r.Epoch = max(r.Epoch, above) + 1
+		r.Base, r.Log = r.Epoch, ""
+		r.Losses++
+		return nil
+	})
+}
+
+// shard reads a record, and its revision.
+func (s *store) shard(ctx context.Context, volume string) (r Shard, revision int64, err error) {
 	key := keyShard(volume)
+	found, err := s.kv.get(ctx, key)
+	if v, ok := found[key]; ok && err == nil {
+		revision, err = v.revision, json.Unmarshal(v.data, &r)
+	}
+	if err != nil {
+		return Shard{}, 0, fmt.Errorf("record of volume %s: %w", volume, err)
+	}
+	return r, revision, nil
+}
+
+// advance changes a record by compare and swap.
+func (s *store) advance(ctx context.Context, volume string, alter func(*Shard) error) (Shard, error) {
 	for range maxAttempts {
-		found, err := s.kv.get(ctx, key)
+		r, revision, err := s.shard(ctx, volume)
 		if err != nil {
-			return shardRecord{}, fmt.Errorf("epoch of volume %s: %w", volume, err)
+			return Shard{}, err
 		}
-		var r shardRecord
-		if v, ok := found[key]; ok {
-			if err := json.Unmarshal(v.data, &r); err != nil {
-				return shardRecord{}, fmt.Errorf("epoch of volume %s: %w", volume, err)
-			}
+		if err := alter(&r); err != nil {
+			return Shard{}, fmt.Errorf("record of volume %s: %w", volume, err)
 		}
-		alter(&r)
 		data, err := json.Marshal(r)
 		if err != nil {
-			return shardRecord{}, err
+			return Shard{}, err
 		}
-		switch done, err := s.kv.commit(ctx, map[string]int64{key: found[key].revision}, []change{{key, data}}); {
+		key := keyShard(volume)
+		switch done, err := s.kv.commit(ctx, map[string]int64{key: revision}, []change{{key, data}}); {
 		case err != nil:
-			return shardRecord{}, fmt.Errorf("epoch of volume %s: %w", volume, err)
+			return Shard{}, fmt.Errorf("record of volume %s: %w", volume, err)
 		case done:
 			return r, nil
 		}
 	}
-	return shardRecord{}, fmt.Errorf("epoch of volume %s: %w", volume, errBusy)
-}
-
-func (s *store) Policy(ctx context.Context, volume string) (string, error) {
-	found, err := s.kv.get(ctx, keyPolicy(volume))
-	if err != nil {
-		return "", fmt.Errorf("policy of volume %s: %w", volume, err)
-	}
-	return string(found[keyPolicy(volume)].data), nil
-}
-
-func (s *store) SetPolicy(ctx context.Context, volume, write string) error {
-	var data []byte
-	if write != "" {
-		data = []byte(write)
-	}
-	if _, err := s.kv.commit(ctx, nil, []change{{keyPolicy(volume), data}}); err != nil {
-		return fmt.Errorf("set the policy of volume %s: %w", volume, err)
-	}
-	return nil
+	return Shard{}, fmt.Errorf("record of volume %s: %w", volume, errBusy)
 }

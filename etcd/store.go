@@ -26,15 +26,29 @@ type Store interface {
 	ClusterID(ctx context.Context) (string, error)
 	HandleStore
 	ShardStore
+	PolicyStore
 }
 
 // ShardStore keeps the records of shards (PROTOCOL A1), as far as one gateway alone needs them.
 type ShardStore interface {
-	// NewEpoch gives a shard an epoch above all before it, for an owner that starts (PROTOCOL A3). Records of the log below base don't count (A2).
-	NewEpoch(ctx context.Context, volume string) (epoch, base cachecore.Epoch, err error)
-	// RaiseBase gives a shard an epoch above all before it, which is its base from now on: write-through is entered.
-	RaiseBase(ctx context.Context, volume string) (cachecore.Epoch, error)
-	// Policy is when writes of a volume are acknowledged, as it was set while it was served; empty: as its configuration says.
+	// Shard is a record as it is.
+	Shard(ctx context.Context, volume string) (Shard, error)
+	// NewEpoch gives a shard an epoch above all before it, for an owner that starts (PROTOCOL A3).
+	NewEpoch(ctx context.Context, volume string) (Shard, error)
+	// RaiseBase gives a shard an epoch above all before it, which is its base from now on: write-through is entered. log is what may have records that
+	// count afterwards; empty: nothing.
+	RaiseBase(ctx context.Context, volume, log string) (cachecore.Epoch, error)
+	// ChangeLog says which log may have records that count from now on; it wraps ErrOtherLog if that is neither what the caller believes, nor the new
+	// one already.
+	ChangeLog(ctx context.Context, volume, from, to string) error
+	// DeclareLost counts a loss of what was acknowledged: no record of any log counts any more. The base is above all epochs of the shard, and above that
+	// one, which some log knows.
+	DeclareLost(ctx context.Context, volume string, above cachecore.Epoch) (Shard, error)
+}
+
+// PolicyStore keeps what was decided of volumes while they were served.
+type PolicyStore interface {
+	// Policy is when writes of a volume are acknowledged; empty: as its configuration says.
 	Policy(ctx context.Context, volume string) (string, error)
 	// SetPolicy sets it; empty: as its configuration says.
 	SetPolicy(ctx context.Context, volume, write string) error

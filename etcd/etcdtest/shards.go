@@ -1,26 +1,84 @@
 package etcdtest
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
+	"forebay/cachecore"
 	"forebay/etcd"
 )
 
 func epochs(t *testing.T, s etcd.Store) {
-	first, base, err := s.NewEpoch(t.Context(), "a/b")
-	if err != nil || first == 0 || base != 0 {
-		t.Fatalf("%d, %d, %v", first, base, err)
+	first, err := s.NewEpoch(t.Context(), "a/b")
+	if err != nil || first.Epoch == 0 || first.Base != 0 {
+		t.Fatalf("%+v, %v", first, err)
 	}
-	raised, err := s.RaiseBase(t.Context(), "a/b")
-	if err != nil || raised <= first {
-		t.Fatalf("%d after %d, %v", raised, first, err)
+	raised, err := s.RaiseBase(t.Context(), "a/b", "")
+	if err != nil || raised <= first.Epoch {
+		t.Fatalf("%d after %d, %v", raised, first.Epoch, err)
 	}
-	second, base, err := s.NewEpoch(t.Context(), "a/b")
-	if err != nil || second <= raised || base != raised {
-		t.Errorf("%d and base %d after %d, %v", second, base, raised, err)
+	second, err := s.NewEpoch(t.Context(), "a/b")
+	if err != nil || second.Epoch <= raised || second.Base != raised {
+		t.Errorf("%+v after %d, %v", second, raised, err)
 	}
-	if other, base, err := s.NewEpoch(t.Context(), "a"); err != nil || other != first || base != 0 {
-		t.Errorf("another volume: %d, %d, %v", other, base, err)
+	expect(t, s, second)
+	if other, err := s.NewEpoch(t.Context(), "a"); err != nil || other != first {
+		t.Errorf("another volume: %+v, %v", other, err)
+	}
+}
+
+// expect holds the record of a volume against what it should be.
+func expect(t *testing.T, s etcd.Store, want etcd.Shard) {
+	t.Helper()
+	if got, err := s.Shard(t.Context(), "a/b"); err != nil || got != want {
+		t.Errorf("%+v, want %+v, %v", got, want, err)
+	}
+}
+
+func logs(t *testing.T, s etcd.Store) {
+	expect(t, s, etcd.Shard{})
+	for range 2 { // calling again is right
+		if err := s.ChangeLog(t.Context(), "a/b", "", "one"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range [][2]string{{"", "two"}, {"two", ""}} {
+		if err := s.ChangeLog(t.Context(), "a/b", c[0], c[1]); !errors.Is(err, etcd.ErrOtherLog) || !strings.Contains(err.Error(), "one") {
+			t.Errorf("%q: %v", c, err)
+		}
+	}
+	if r, err := s.NewEpoch(t.Context(), "a/b"); err != nil || r.Log != "one" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, log := range []string{"one", ""} {
+		base, err := s.RaiseBase(t.Context(), "a/b", log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, s, etcd.Shard{Epoch: base, Base: base, Log: log})
+	}
+	if err := s.ChangeLog(t.Context(), "a/b", "", "two"); err != nil {
+		t.Error(err)
+	}
+	if err := s.ChangeLog(t.Context(), "a/b", "two", ""); err != nil {
+		t.Error(err)
+	}
+}
+
+func losses(t *testing.T, s etcd.Store) {
+	if err := s.ChangeLog(t.Context(), "a/b", "", "one"); err != nil {
+		t.Fatal(err)
+	}
+	for i, above := range []cachecore.Epoch{7, 3} {
+		want := etcd.Shard{Epoch: 8 + cachecore.Epoch(i), Base: 8 + cachecore.Epoch(i), Losses: 1 + uint64(i)}
+		if r, err := s.DeclareLost(t.Context(), "a/b", above); err != nil || r != want {
+			t.Errorf("%+v, want %+v, %v", r, want, err)
+		}
+		expect(t, s, want)
+	}
+	if r, err := s.NewEpoch(t.Context(), "a/b"); err != nil || r.Losses != 2 || r.Base != 9 || r.Epoch != 10 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

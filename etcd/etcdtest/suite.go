@@ -26,6 +26,8 @@ func Suite(t *testing.T, open func(t *testing.T) etcd.Store) {
 		{"ExportsHaveNumbersOfTheirOwn", exportIDs},
 		{"HandlesAreFoundByTheirHash", handles},
 		{"A2_EpochsOnlyGrow", epochs},
+		{"A4_TheRecordNamesOneLog", logs},
+		{"A7_ALossIsCountedAndLeavesNothingThatCounts", losses},
 		{"PoliciesAreKept", policies},
 		{"AFileMayChangeWhatItApplied", changes},
 		{"DriftIsRefusedAndTold", drift},
