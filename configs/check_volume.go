@@ -16,8 +16,8 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 	c.checkFrom(d, at+".from", v)
 	c.requirePool(d, at+".pool", v.Pool)
 	checkPolicy(c, d, at+".policy", v.Pool, &v.Policy)
-	if v.NFS != nil && v.Policy.Write == WriteBack {
-		d.refuse(at+".policy.write", "not built yet: write-back of NFS exports")
+	if v.NFS != nil && v.Policy.Write == WriteBack && c.exports(v.From.Array) > 1 {
+		d.refuse(at+".policy.write", "array %q has several exports, which would not see each other's writes before it has them: write: back goes with one", v.From.Array)
 	}
 	for i, r := range v.Rules {
 		d.require(fmt.Sprintf("%s.rules[%d].path", at, i), r.Path)
@@ -31,6 +31,16 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 		c.checkNFSExport(d, at+".nfs", v)
 	}
 	d.requireOneOf(at+".limits.priority", v.Limits.Priority, "low", "normal", "high")
+}
+
+// exports is how many volumes export the files of an array.
+func (c *Config) exports(array string) (n int) {
+	for i := range c.Volumes {
+		if c.Volumes[i].NFS != nil && c.Volumes[i].From.Array == array {
+			n++
+		}
+	}
+	return n
 }
 
 // checkFrom holds a volume against the array that is to have it.
@@ -82,13 +92,13 @@ func checkPolicy(c *Config, d *document, at, pool string, p *Policy) {
 	case p.Survives == SurvivesGatewayLoss && peers == 0:
 		d.refuse(at+".survives", "gateway-loss needs a write on at least one peer: add replicas, or say survives: nothing")
 	case p.Survives == SurvivesPowerLoss && !c.logsDurably(pool):
-		d.refuse(at+".survives", "power-loss needs a log in the tier of pool %q; RAM alone gives gateway-loss with a peer, or else nothing", pool)
+		d.refuse(at+".survives", "power-loss needs a log in the tier of pool %q, or flash of at least %s, whose end has it then; RAM alone gives gateway-loss with a peer, or else nothing", pool, Size(minLogFlash))
 	}
 }
 
 // logsDurably says whether this gateway's tier for the pool has a write log that a power cut leaves alone.
 func (c *Config) logsDurably(pool string) bool {
-	return slices.ContainsFunc(c.Gateway.Tiers, func(t Tier) bool { return t.Pool == pool && t.Log != nil })
+	return slices.ContainsFunc(c.Gateway.Tiers, func(t Tier) bool { return t.Pool == pool && t.logsDurably() })
 }
 
 const maxLUN = 1<<14 - 1 // flat space addressing, SAM-5 section 4.7

@@ -43,10 +43,13 @@ type Advertise struct {
 type Tier struct {
 	// Name of the pool, which must stand under pools.
 	Pool string `yaml:"pool" json:"pool" jsonschema:"required"`
-	// Size of the RAM arena, page-locked, at least 1MiB.
-	RAM   Size   `yaml:"ram" json:"ram"`
+	// Size of the RAM arena, page-locked, at least 1MiB: above a flash tier too, for what is on its way.
+	RAM Size `yaml:"ram" json:"ram"`
+	// A flash tier for reads below the RAM, which a restart finds again. It may be written once a day as a whole. Without log, and from 512MiB on, an
+	// eighth of it, at most 20GiB, at its end, is the write log.
 	Flash *Media `yaml:"flash" json:"flash,omitempty"`
-	// Where the write log is, for volumes with write: back. Without it that is in RAM, a quarter of ram more, and survives nothing.
+	// A device of its own for the write log, for volumes with write: back. Without it that is in the end of the flash, or, where there is none or little, in
+	// RAM, a quarter of ram more, and survives nothing.
 	Log *Media `yaml:"log" json:"log,omitempty"`
 }
 

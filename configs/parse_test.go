@@ -209,7 +209,7 @@ func TestWhatIsNotBuiltIsRefusedWithAWord(t *testing.T) {
 		told[e.Key] = true
 	}
 	for _, key := range []string{
-		"gateway.listen.peers", "gateway.tiers[0].flash", "gateway.tls",
+		"gateway.listen.peers", "gateway.tls",
 		"gateway.api.tokens-file", "fault-domains[0].partners",
 		"volumes[0].policy.replicas", "volumes[0].limits", "volumes[0].iscsi.address",
 		"volumes[1].rules", "volumes[1].nfs.address",

@@ -13,7 +13,6 @@ var unbuilt = []struct {
 	missing   func(value string) bool // nil: any value
 }{
 	{key: "gateway.listen.peers", what: "several gateways", missing: notOff},
-	{key: "gateway.tiers[].flash", what: "the flash tier"},
 	{key: "gateway.tls", what: "TLS"},
 	{key: "gateway.api.tokens-file", what: "access to the API by token"},
 	{key: "etcd.embedded.peers", what: "several gateways"},

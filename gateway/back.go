@@ -2,28 +2,39 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"forebay/cachecore"
 	"forebay/cachecore/writeback"
+	"forebay/cachecore/writelog"
 	"forebay/configs"
 	"forebay/etcd"
 	"forebay/gateway/api"
 )
 
-// back is what acknowledges a disk's writes: its array with the pool's write log before it, and the policy.
+// back is what acknowledges a volume's writes: its array with the pool's write log before it, and the policy.
 type back struct {
 	*writeback.Array
+	recover    func(writelog.Record, writelog.Position) // takes what the log has of earlier lives; does nothing if that is not to be had
 	volume     string
+	shard      writelog.Shard
 	configured writeback.Mode
 	durable    bool
-	store      etcd.ShardStore
+	store      etcd.Store
+	log        *poolLog
+	record     etcd.Shard // as this life began
+	losses     atomic.Uint64
+	declared   atomic.Bool // lost, in this life
+	logger     zerolog.Logger
 
-	mu struct {
+	turn sync.Mutex // of who changes the policy, the mode or the record; taken before mu
+	mu   struct {
 		sync.Mutex
 		set    writeback.Mode // while the volume is served, or by its configuration
 		paused time.Time      // until when write-back is paused
@@ -39,41 +50,34 @@ func modeOf(write string) writeback.Mode {
 	return writeback.Through
 }
 
-// ledger is a writeback.Ledger in the control plane.
-type ledger struct {
-	store  etcd.ShardStore
-	volume string
-}
-
-func (l ledger) Raise(ctx context.Context) (cachecore.Epoch, error) {
-	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
-	defer cancel()
-	return l.store.RaiseBase(ctx, l.volume)
-}
-
 // newBack takes a shard over for this life of the gateway (PROTOCOL A3). base is the epoch below which its records don't count.
-func newBack(ctx context.Context, store etcd.ShardStore, c configs.Volume, p *pool, array cachecore.Array, naa [16]byte, log zerolog.Logger) (b *back, base cachecore.Epoch, err error) {
-	epoch, base, err := store.NewEpoch(ctx, c.Name)
+func (g *Gateway) newBack(ctx context.Context, c configs.Volume, p *pool, array cachecore.Array, naa [16]byte) (b *back, base cachecore.Epoch, err error) {
+	return g.newBackOver(ctx, c, p, array, p.log, shardOf(naa))
+}
+
+// newBackOver is newBack with what the pool's log is to the array.
+func (g *Gateway) newBackOver(ctx context.Context, c configs.Volume, p *pool, array cachecore.Array, log writeback.Log, shard writelog.Shard) (b *back, base cachecore.Epoch, err error) {
+	record, err := g.store.NewEpoch(ctx, c.Name)
 	if err != nil {
 		return nil, 0, err
 	}
-	word, err := store.Policy(ctx, c.Name)
+	word, err := g.store.Policy(ctx, c.Name)
 	if err != nil {
 		return nil, 0, err
 	}
-	b = &back{volume: c.Name, configured: modeOf(c.Policy.Write), durable: p.log.durable, store: store}
+	b = &back{volume: c.Name, shard: shard, configured: modeOf(c.Policy.Write), durable: p.log.durable, store: g.store, log: p.log, record: record,
+		recover: func(writelog.Record, writelog.Position) {}, logger: g.log.With().Str("volume", c.Name).Logger()}
+	b.losses.Store(record.Losses)
 	b.mu.set = b.configured
 	if word != "" {
 		b.mu.set = modeOf(word)
 	}
-	shard := shardOf(naa)
 	known, _ := p.log.State(shard)
-	b.Array = writeback.New(writeback.Options{Array: array, Log: p.log, Buffers: p.buffers, Ledger: ledger{store, c.Name}, Shard: shard, Name: c.Name,
-		Epoch: epoch, Seq: known.Last, Durable: p.log.durable, Logger: log.With().Str("volume", c.Name).Logger()}, b.mu.set)
-	if epoch <= known.Epoch || base < known.Void { // PROTOCOL A7
-		b.Lose(fmt.Errorf("the control plane is older than the write log: it knows epoch %d and base %d, the log %d and %d", epoch, base, known.Epoch, known.Void))
-	}
-	return b, base, nil
+	b.Array = writeback.New(writeback.Options{Array: array, Log: log, Buffers: p.buffers, Ledger: b, Shard: shard, Name: c.Name,
+		Epoch: record.Epoch, Seq: known.Last, Durable: p.log.durable, Cap: p.log.capOf(g.config.Volumes, c), Logger: b.logger}, b.mu.set)
+	p.log.backs[shard] = b
+	b.verify(known)
+	return b, record.Base, nil
 }
 
 // setWrite changes the policy, which is kept.
@@ -89,16 +93,19 @@ func (b *back) setWrite(ctx context.Context, word string) error {
 	if m == writeback.Back && !b.durable && b.configured != writeback.Back {
 		return fmt.Errorf("%w: the pool's write log is in RAM, which survives nothing: say so in the configuration", api.ErrRefused)
 	}
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	if err := b.store.SetPolicy(ctx, b.volume, word); err != nil {
 		return err
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.mu.set = m
-	if time.Now().Before(b.mu.paused) {
+	paused := time.Now().Before(b.mu.paused)
+	b.mu.Unlock()
+	if paused {
 		return nil // when the pause ends
 	}
-	return refused(b.SetMode(m))
+	return b.setMode(ctx, m)
 }
 
 func refused(err error) error {
@@ -109,25 +116,44 @@ func refused(err error) error {
 }
 
 // pause is write-through for a time; 0 ends it.
-func (b *back) pause(ttl time.Duration) error {
+func (b *back) pause(ctx context.Context, ttl time.Duration) error {
+	b.turn.Lock()
+	defer b.turn.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.mu.resume != nil {
 		b.mu.resume.Stop()
 	}
 	b.mu.paused = time.Now().Add(ttl)
-	if ttl == 0 {
-		return refused(b.SetMode(b.mu.set))
+	m := b.mu.set
+	if ttl > 0 {
+		b.mu.resume, m = time.AfterFunc(ttl, b.resume), writeback.Through
 	}
-	b.mu.resume = time.AfterFunc(ttl, func() {
+	b.mu.Unlock()
+	return b.setMode(ctx, m)
+}
+
+// resume is the end of a pause, unless another one has begun. It is tried until the control plane has taken it.
+func (b *back) resume() {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	b.mu.Lock()
+	m, over := b.mu.set, !time.Now().Before(b.mu.paused)
+	b.mu.Unlock()
+	if !over {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), identityTimeout)
+	defer cancel()
+	if err := b.setMode(ctx, m); err != nil && !errors.Is(err, api.ErrRefused) { // what refuses it is in the status
+		b.logger.Warn().Err(err).Msg("the pause of write-back can't end yet; it is tried again")
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if !time.Now().Before(b.mu.paused) {
-			_ = b.SetMode(b.mu.set) // what keeps it from that is in the status
-		}
-	})
-	return refused(b.SetMode(writeback.Through))
+		b.mu.resume = time.AfterFunc(resumeAgain, b.resume)
+	}
 }
+
+// resumeAgain is the time between two attempts.
+const resumeAgain = time.Second
 
 // status is what the API tells.
 func (b *back) status() *api.Writeback {
@@ -135,5 +161,6 @@ func (b *back) status() *api.Writeback {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return &api.Writeback{DirtyBytes: s.Dirty, OldestSeconds: s.Oldest.Seconds(), TimeToDestage: s.Left.Seconds(), Held: s.Held,
-		PausedSeconds: max(0, time.Until(b.mu.paused).Seconds()), SurvivesPowerLoss: b.durable}
+		PausedSeconds: max(0, time.Until(b.mu.paused).Seconds()), SurvivesPowerLoss: b.durable,
+		Losses: b.losses.Load()}
 }

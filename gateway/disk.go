@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,7 @@ type disk struct {
 	stats      *stats.Volume
 	storage    storage
 	device     *device
+	doubts     atomic.Bool // others may have written to the array, in this life
 	log        zerolog.Logger
 
 	mu struct {
@@ -48,13 +50,16 @@ func (s *disk) name() string { return s.config.Name }
 
 // run keeps the volume's array attached until ctx ends.
 func (s *disk) run(ctx context.Context) {
-	var destager sync.WaitGroup
+	var beside sync.WaitGroup
 	if s.back != nil {
-		destager.Go(func() { s.back.Run(ctx) })
+		beside.Go(func() { s.back.Run(ctx) })
+	}
+	if s.pool.flash != nil {
+		beside.Go(func() { s.settles(ctx) })
 	}
 	s.attachment.run(ctx, s)
 	s.setReady(false)
-	destager.Wait()
+	beside.Wait()
 }
 
 // array is what the volume is over.
@@ -82,6 +87,7 @@ func (s *disk) resized(info cachecore.ArrayInfo) {
 }
 
 func (s *disk) doubted(unflushed bool) {
+	s.doubts.Store(true) // first: the volume may just be made, with what flash has from an earlier life
 	v := s.storage.volume.Load()
 	if v == nil {
 		return
@@ -106,9 +112,15 @@ func (s *disk) writesLost(why string) {
 func (s *disk) attached() {
 	if v := s.storage.volume.Load(); v != nil {
 		v.Wake()
+	} else if s.back.offline() != "" {
+		return // and it stays so in this life
 	} else {
+		below, lasts := s.flash()
 		s.storage.volume.Store(volume.New(volume.Options{Object: s.object, Array: s.array(), Store: s.pool.store, Buffers: s.pool.buffers,
-			Stats: s.stats, OnArrayLoss: s.config.Policy.OnArrayLoss.Hold}))
+			Stats: s.stats, OnArrayLoss: s.config.Policy.OnArrayLoss.Hold, Flash: below, FlashLasts: lasts, Settle: s.settle()}))
+		if s.doubts.Load() {
+			s.storage.volume.Load().Drop()
+		}
 	}
 	s.setReady(true)
 	s.log.Info().Str("target", s.config.ISCSI.Target).Int("lun", s.config.ISCSI.LUN).Msg("volume serves")
@@ -163,7 +175,10 @@ func (s *disk) serves() (ready bool, reason string) {
 	ready = s.mu.ready
 	s.mu.Unlock()
 	attached, why := s.attachment.state()
+	offline := s.back.offline()
 	switch {
+	case offline != "":
+		return ready, offline
 	case !attached:
 		return ready, why
 	case !ready:

@@ -45,6 +45,7 @@ type Gateway struct {
 	initiator string // iSCSI name that arrays know this gateway by
 
 	// Made by build, in this order, before anything runs; not changed afterwards.
+	owed   map[string]bool // the pools that need a write log whatever the configuration says
 	pools  map[string]*pool
 	filers map[string]*filer
 	disks  []*disk
@@ -131,12 +132,20 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err := g.apply(ctx); err != nil {
 		return err
 	}
+	owed, err := g.owedLogs(ctx)
+	if err != nil {
+		return err
+	}
+	g.owed = owed
 	for _, t := range g.config.Gateway.Tiers {
 		p, err := newPool(t, g.writesBack(t.Pool), g.log)
 		if err != nil {
 			return err
 		}
 		g.pools[t.Pool] = p
+	}
+	if err := g.addFlash(); err != nil {
+		return err
 	}
 	known, err := g.arrays(ctx)
 	if err != nil {
@@ -153,15 +162,25 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err := g.replay(bases); err != nil {
 		return err
 	}
+	if err := g.nameLogs(ctx); err != nil {
+		return err
+	}
 	if err := g.buildServer(); err != nil {
 		return err
 	}
 	return g.buildNFS(ctx)
 }
 
-// writesBack says whether a volume of a pool is to be acknowledged by a log.
+// writesBack says whether a volume of a pool is to be acknowledged by a log, or may have been.
 func (g *Gateway) writesBack(pool string) bool {
-	return slices.ContainsFunc(g.config.Volumes, func(v configs.Volume) bool { return v.Pool == pool && v.Policy.Write == configs.WriteBack })
+	return g.owed[pool] || slices.ContainsFunc(g.config.Volumes, func(v configs.Volume) bool { return v.Pool == pool && v.Policy.Write == configs.WriteBack })
+}
+
+// promises says whether a volume of a pool is to have what it acknowledges outlive a power cut without its array.
+func (g *Gateway) promises(pool string) bool {
+	return slices.ContainsFunc(g.config.Volumes, func(v configs.Volume) bool {
+		return v.Pool == pool && v.Policy.Write == configs.WriteBack && v.Policy.Survives != configs.SurvivesNothing
+	})
 }
 
 // buildServer makes what serves the volumes.
@@ -221,7 +240,7 @@ func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume,
 	}
 	a := g.config.Arrays[i]
 	if c.NFS != nil {
-		return g.addShare(ctx, known, c, a, p, objects)
+		return g.addShare(ctx, known, c, a, p, objects, bases)
 	}
 	naa, err := g.store.NAA(ctx, c.Name)
 	if err != nil {
@@ -231,7 +250,7 @@ func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume,
 	d := newDisk(c, object, p, known.attachment(a, c), identity, g.log)
 	if p.log != nil {
 		var base cachecore.Epoch
-		if d.back, base, err = newBack(ctx, g.store, c, p, d.attachment, naa, g.log); err != nil {
+		if d.back, base, err = g.newBack(ctx, c, p, d.attachment, naa); err != nil {
 			return err
 		}
 		bases[shardOf(naa)] = base
@@ -240,12 +259,18 @@ func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume,
 	return nil
 }
 
-func (g *Gateway) addShare(ctx context.Context, known arrays, c configs.Volume, a configs.Array, p *pool, objects *export.Objects) error {
+func (g *Gateway) addShare(ctx context.Context, known arrays, c configs.Volume, a configs.Array, p *pool, objects *export.Objects,
+	bases map[writelog.Shard]cachecore.Epoch) error {
 	id, err := g.store.ExportID(ctx, c.Name)
 	if err != nil {
 		return err
 	}
-	s, err := newShare(c, id, p, objects, known.filer(a), a.NFS != nil && a.NFS.Mode == configs.ModeSoft, g.log)
+	f := known.filer(a)
+	l, err := g.stage(ctx, c, p, f, bases)
+	if err != nil {
+		return err
+	}
+	s, err := newShare(c, id, p, objects, f, l, a.NFS != nil && a.NFS.Mode == configs.ModeSoft, g.log)
 	if err != nil {
 		return err
 	}

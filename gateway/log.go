@@ -19,42 +19,51 @@ import (
 type poolLog struct {
 	*writelog.Log
 	medium  flash.Device
-	arena   *ram.Arena // of a log in RAM
-	durable bool       // what it has answered survives a power cut
-	disks   map[writelog.Shard]*disk
+	arena   *ram.Arena               // of a log in RAM
+	durable bool                     // what it has answered survives a power cut
+	backs   map[writelog.Shard]*back // of the volumes whose writes it acknowledges
+	logger  zerolog.Logger
 }
 
-// openLog opens a tier's write log, which it makes where there is none: on the medium that the tier names, or else in RAM.
-func openLog(t configs.Tier, log zerolog.Logger) (*poolLog, error) {
-	l := &poolLog{durable: t.Log != nil, disks: map[writelog.Shard]*disk{}}
-	if err := l.open(t, log.With().Str("pool", t.Pool).Logger()); err != nil {
+// openLog opens a tier's write log, which it makes where there is none: on the end of its flash, if it is given that, else on the medium that the tier
+// names, or else in RAM. What it is given is its own to close.
+func openLog(t configs.Tier, end flash.Device, log zerolog.Logger) (*poolLog, error) {
+	l := &poolLog{medium: end, durable: end != nil || t.Log != nil, backs: map[writelog.Shard]*back{}, logger: log.With().Str("pool", t.Pool).Logger()}
+	if err := l.open(t); err != nil {
 		return nil, fmt.Errorf("pool %s: write log: %w", t.Pool, errors.Join(err, l.close()))
 	}
 	return l, nil
 }
 
-func (l *poolLog) open(t configs.Tier, log zerolog.Logger) (err error) {
-	if err := l.openMedium(t, log); err != nil {
+func (l *poolLog) open(t configs.Tier) (err error) {
+	if err := l.openMedium(t); err != nil {
 		return err
 	}
-	l.Log, err = writelog.Open(l.medium, writelog.Options{Moved: l.moved})
+	told := writelog.Options{Moved: l.moved, Damaged: l.damaged}
+	l.Log, err = writelog.Open(l.medium, told)
 	if errors.Is(err, writelog.ErrNotFormatted) {
 		if err = format(l.medium); err != nil {
 			return err
 		}
-		log.Info().Int64("bytes", l.medium.Size()).Bool("durable", l.durable).Msg("write log made")
-		l.Log, err = writelog.Open(l.medium, writelog.Options{Moved: l.moved})
+		l.logger.Info().Int64("bytes", l.medium.Size()).Bool("durable", l.durable).Msg("write log made")
+		l.Log, err = writelog.Open(l.medium, told)
+	}
+	if err == nil {
+		l.tellTorn()
 	}
 	return err
 }
 
-func (l *poolLog) openMedium(t configs.Tier, log zerolog.Logger) (err error) {
+func (l *poolLog) openMedium(t configs.Tier) (err error) {
+	if l.medium != nil {
+		return nil
+	}
 	if t.Log != nil {
 		l.medium, err = flash.Open(flash.Options{Path: t.Log.Path, Size: int64(t.Log.Size)})
 		return err
 	}
 	size := max(int64(t.RAM)/4, minRAMLog)
-	if l.arena, err = newArena(size, log); err != nil {
+	if l.arena, err = newArena(size, l.logger); err != nil {
 		return err
 	}
 	l.medium, err = flash.NewMemory(l.arena.Take(size &^ (flash.Unit - 1)))
@@ -66,8 +75,8 @@ const minRAMLog = 64 << 20
 
 // moved takes word from the log that a record lies elsewhere.
 func (l *poolLog) moved(s writelog.Shard, seq cachecore.Seq, _, to writelog.Position) {
-	if d := l.disks[s]; d != nil {
-		d.back.Moved(seq, to)
+	if b := l.backs[s]; b != nil {
+		b.Moved(seq, to)
 	}
 }
 
@@ -111,45 +120,37 @@ func shardOf(naa [16]byte) writelog.Shard {
 	return writelog.Shard(binary.BigEndian.Uint64(sum[:]))
 }
 
-// replay gives what the logs have of earlier lives to the disks that it is of. bases are the epochs below which it doesn't count.
+// replay gives what the logs have of earlier lives to the volumes that it is of. bases are the epochs below which it doesn't count.
 func (g *Gateway) replay(bases map[writelog.Shard]cachecore.Epoch) error {
 	for _, p := range g.pools {
 		if p.log == nil {
 			continue
 		}
-		for _, d := range g.disks {
-			if d.pool == p && d.back != nil {
-				p.log.disks[shardOf(d.identity.NAA)] = d
-			}
-		}
-		if err := p.log.replay(bases, g.log.With().Str("pool", p.name).Logger()); err != nil {
+		if err := p.log.replay(bases); err != nil {
 			return fmt.Errorf("pool %s: replay the write log: %w", p.name, err)
 		}
 	}
 	return nil
 }
 
-func (l *poolLog) replay(bases map[writelog.Shard]cachecore.Epoch, log zerolog.Logger) error {
-	for _, damage := range l.Damage() {
-		for s, d := range l.disks {
-			if damage.Any || damage.Shard == s {
-				d.back.Lose(errors.New("damage in the write log: " + damage.Reason))
-			}
-		}
-	}
+func (l *poolLog) replay(bases map[writelog.Shard]cachecore.Epoch) error {
+	l.doubt(bases)
 	foreign := map[writelog.Shard]int64{}
 	err := l.Replay(func(r writelog.Record, at writelog.Position) error {
-		switch d := l.disks[r.Shard]; {
-		case d == nil:
+		switch b := l.backs[r.Shard]; {
+		case b == nil:
 			foreign[r.Shard] += r.Len
 		case r.Epoch >= bases[r.Shard]:
-			d.back.Recover(r, at)
+			b.recover(r, at)
 		}
 		return nil
 	})
 	for shard, bytes := range foreign {
-		log.Error().Uint64("shard", uint64(shard)).Int64("bytes", bytes).
+		l.logger.Error().Uint64("shard", uint64(shard)).Int64("bytes", bytes).
 			Msg("the write log has acknowledged writes of a volume that is not configured here: they are kept; configure it again to have them carried to its array")
+	}
+	if err == nil {
+		l.forget(bases)
 	}
 	return err
 }

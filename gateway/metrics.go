@@ -82,6 +82,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		gauge(to, poolIndex, float64(m.IndexBytes), name)
 		count(to, poolInserts, m.Inserts, name)
 		count(to, poolEvictions, m.Evictions, name)
+		c.g.collectFlash(to, name)
 	}
 	for _, v := range c.g.volumes() {
 		v.collect(to)

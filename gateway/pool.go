@@ -11,13 +11,14 @@ import (
 	"forebay/configs"
 )
 
-// pool is what this gateway gives to an acceleration pool: the RAM tier, and beside it the buffers that fills read into.
+// pool is what this gateway gives to an acceleration pool: the RAM tier, the flash tier below it, and beside it the buffers that fills read into.
 type pool struct {
 	name    string
 	arena   *ram.Arena
 	store   *ram.Store
 	buffers *ram.Buffers
-	log     *poolLog // nil: writes are the arrays' to answer
+	log     *poolLog   // nil: writes are the arrays' to answer
+	flash   *poolFlash // nil: it gives none
 }
 
 // The memory for I/O is not taken from a tier: a tier's size is what it caches. Pages of it that are never used cost nothing.
@@ -26,7 +27,7 @@ const (
 	writeBytes = 256 << 20 // of the gateway: data-out on its way from initiators to arrays
 )
 
-// newPool makes what a tier gives, and with it a write log if there is a medium for it, or if volumes need one.
+// newPool makes what a tier gives, and with it a write log if there is a medium for that alone, or if volumes need one and no flash may have it.
 func newPool(t configs.Tier, logged bool, log zerolog.Logger) (*pool, error) {
 	arena, err := newArena(int64(t.RAM)+fillBytes, log.With().Str("pool", t.Pool).Logger())
 	if err != nil {
@@ -37,18 +38,24 @@ func newPool(t configs.Tier, logged bool, log zerolog.Logger) (*pool, error) {
 		return nil, errors.Join(fmt.Errorf("pool %s: %w", t.Pool, err), arena.Close())
 	}
 	p := &pool{name: t.Pool, arena: arena, store: store, buffers: ram.NewBuffers(arena.Take(fillBytes))}
-	if logged || t.Log != nil {
-		if p.log, err = openLog(t, log); err != nil {
-			return nil, errors.Join(err, arena.Close())
-		}
+	if err := p.needLog(t, t.Log != nil || logged && t.Flash == nil, log); err != nil {
+		return nil, errors.Join(err, arena.Close())
 	}
 	return p, nil
+}
+
+// needLog opens a write log if one is needed and there is none.
+func (p *pool) needLog(t configs.Tier, needed bool, log zerolog.Logger) (err error) {
+	if needed && p.log == nil {
+		p.log, err = openLog(t, nil, log)
+	}
+	return err
 }
 
 // close waits until nobody has pinned a block any more; volumes are closed and have no buffers out. With an error the memory is still in use
 // and stays.
 func (p *pool) close(ctx context.Context) error {
-	err := errors.Join(p.log.close(), p.store.Close(ctx))
+	err := errors.Join(p.log.close(), p.flash.close(), p.store.Close(ctx))
 	if err == nil {
 		err = allBack(p.buffers, fillBytes)
 	}

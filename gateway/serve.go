@@ -38,6 +38,11 @@ func (g *Gateway) serve(ctx context.Context, controlPlaneFailed <-chan error) er
 		frontends.run(func(ctx context.Context) { g.listeners.run(ctx, at, g.server.Serve) })
 	}
 	g.serveNFS(frontends)
+	for _, p := range g.pools {
+		if p.flash != nil {
+			management.run(p.flash.watch)
+		}
+	}
 	if address := g.config.Gateway.Listen.API; address.On() {
 		at := g.listeners.add(serviceAPI, string(address))
 		management.run(func(ctx context.Context) { g.listeners.run(ctx, at, g.serveAPI) })

@@ -19,6 +19,7 @@ import (
 type share struct {
 	config     configs.Volume
 	filer      *filer
+	staged     *stagedFiles // nil: writes are the filer's to answer
 	stats      *stats.Volume
 	procedures *procedures
 	export     *export.Export
@@ -27,11 +28,11 @@ type share struct {
 }
 
 // newShare makes an export with that number (etcd.HandleStore).
-func newShare(c configs.Volume, id uint16, p *pool, objects *export.Objects, f *filer, soft bool, log zerolog.Logger) (*share, error) {
+func newShare(c configs.Volume, id uint16, p *pool, objects *export.Objects, f *filer, l *stagedFiles, soft bool, log zerolog.Logger) (*share, error) {
 	x := c.NFS
-	s := &share{config: c, filer: f, stats: new(stats.Volume), procedures: new(procedures), log: log.With().Str("volume", c.Name).Logger()}
-	s.export = export.New(export.Options{Files: f, Objects: objects, Store: p.store, Buffers: p.buffers, Stats: s.stats,
-		AttributeCache: time.Duration(x.AttributeCache), OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft})
+	s := &share{config: c, filer: f, staged: l, stats: new(stats.Volume), procedures: new(procedures), log: log.With().Str("volume", c.Name).Logger()}
+	s.export = export.New(export.Options{Files: l.over(f), Objects: objects, Store: p.store, Buffers: p.buffers, Stats: s.stats,
+		Flash: p.flash.perishable, AttributeCache: time.Duration(x.AttributeCache), OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft})
 	s.served = &server.Export{ID: id, Path: x.Export, Files: s.export, Root: f.root, Squash: squashes[x.Squash],
 		Anon: nfs.Caller{UID: x.Anon.UID, GID: x.Anon.GID}, ReadOnly: x.ReadOnly, SecurePorts: x.SecurePorts}
 	for _, network := range x.Clients {
@@ -62,14 +63,28 @@ func (s *share) filerForgot() { s.export.Drop() }
 
 func (s *share) name() string { return s.config.Name }
 
-// run does nothing: the filer comes and goes by itself.
-func (s *share) run(context.Context) {}
+// run carries what is acknowledged to the filer, which comes and goes by itself.
+func (s *share) run(ctx context.Context) {
+	if s.staged != nil {
+		s.staged.Run(ctx)
+	}
+}
 
 // serves says whether the volume answers, and if not, why.
-func (s *share) serves() (ready bool, reason string) { return s.filer.state() }
+func (s *share) serves() (ready bool, reason string) {
+	if s.staged != nil && s.staged.offline() != "" {
+		return false, s.staged.offline()
+	}
+	return s.filer.state()
+}
 
-// close ends what is under way in the export.
+// close ends what is under way in the export, and makes what was answered as durable as it can be.
 func (s *share) close(ctx context.Context) error {
+	if s.staged != nil {
+		if err := s.staged.Flush(ctx); err != nil {
+			s.log.Error().Err(err).Msg("what was acknowledged could not be carried to the filer at the end")
+		}
+	}
 	if err := s.export.Close(ctx); err != nil {
 		return fmt.Errorf("volume %s: I/O under way: %w", s.config.Name, err)
 	}

@@ -35,7 +35,7 @@ func TestExportsOfOneFilerShowTheSame(t *testing.T) {
 	var users []nfstest.User
 	for i, path := range []string{"/one", "/two"} {
 		c := configs.Volume{Name: path, NFS: &configs.NFSExport{Export: path, AttributeCache: configs.Duration(time.Hour)}}
-		s, err := newShare(c, uint16(i), p, objects, f, false, log)
+		s, err := newShare(c, uint16(i), p, objects, f, nil, false, log)
 		if err != nil {
 			t.Fatal(err)
 		}

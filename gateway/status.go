@@ -33,7 +33,8 @@ func (g *Gateway) Status() api.Status {
 	}
 	for _, t := range c.Tiers {
 		m := g.pools[t.Pool].store.Stats()
-		s.Pools = append(s.Pools, api.Pool{Name: t.Pool, RAMBytes: m.Bytes, RAMUsedBytes: m.UsedBytes, RAMPinnedBytes: m.PinnedBytes, Evictions: m.Evictions})
+		s.Pools = append(s.Pools, api.Pool{Name: t.Pool, RAMBytes: m.Bytes, RAMUsedBytes: m.UsedBytes, RAMPinnedBytes: m.PinnedBytes, Evictions: m.Evictions,
+			Log: g.pools[t.Pool].log.status(), Flash: g.flashStatus(t.Pool)})
 	}
 	for _, v := range g.disks {
 		s.Arrays = append(s.Arrays, v.attachment.status())
@@ -109,11 +110,18 @@ func (b *back) states(v *api.Volume) {
 	if s.Reason != "" {
 		v.Reason = s.Reason
 	}
+	if b.declared.Load() {
+		v.Reason = declaredLost
+	}
 }
 
 func (s *share) status(mounted int) api.Volume {
 	v := statusOf(s, s.config, s.filer.name, s.stats, mounted)
 	v.Export = s.config.NFS.Export
+	if s.staged != nil {
+		s.staged.states(&v)
+		v.Writeback.RefusedFiles = s.staged.files.Parked()
+	}
 	for p := range s.procedures {
 		c := &s.procedures[p]
 		if calls := c.calls.Load(); calls > 0 {

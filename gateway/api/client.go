@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,14 +36,28 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, c.get(ctx, "/api/v1/status", &s)
 }
 
-// Operate has a gateway do something with a volume: policy, drain, pause-writeback, barrier. It waits for as long as that takes.
+// Operate has a gateway do something with a volume: policy, drain, pause-writeback, barrier, recover, drop-cache. It waits for as long as that takes.
 func (c *Client) Operate(ctx context.Context, volume, operation string, o Operation) error {
+	if err := c.post(ctx, "/api/v1/volumes/"+url.PathEscape(volume)+"/"+operation, o); err != nil {
+		return fmt.Errorf("volume %s: %w", volume, err)
+	}
+	return nil
+}
+
+// OperateFlash has a gateway resize or remove a pool's flash tier.
+func (c *Client) OperateFlash(ctx context.Context, pool string, o FlashOperation) error {
+	if err := c.post(ctx, "/api/v1/pools/"+url.PathEscape(pool)+"/flash", o); err != nil {
+		return fmt.Errorf("pool %s: %w", pool, err)
+	}
+	return nil
+}
+
+func (c *Client) post(ctx context.Context, path string, o any) error {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
-	at := c.base + "/api/v1/volumes/" + url.PathEscape(volume) + "/" + operation
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("the gateway's address %q: %w", c.base, err)
 	}
@@ -54,7 +69,7 @@ func (c *Client) Operate(ctx context.Context, volume, operation string, o Operat
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusNoContent {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
-		return fmt.Errorf("volume %s: %s", volume, strings.TrimSpace(string(text)))
+		return errors.New(strings.TrimSpace(string(text)))
 	}
 	return nil
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
 
-// Operator is what the server has the gateway do. An error that wraps ErrNotFound names a volume that is not there, one that wraps ErrRefused something
+// Operator is what the server has the gateway do. An error that wraps ErrNotFound names a volume or pool that is not there, one that wraps ErrRefused something
 // that can't be done.
 type Operator interface {
 	// SetWrite changes when writes of a volume are acknowledged: through, back, or with "" as its configuration says.
@@ -19,11 +20,14 @@ type Operator interface {
 	PauseWriteback(ctx context.Context, volume string, ttl time.Duration) error
 	// Barrier returns when the array has all that was acknowledged before, and keeps it as it is for the time of the hold. 0 ends a hold.
 	Barrier(ctx context.Context, volume string, hold time.Duration) error
+	// DeclareLost gives up what a volume that is offline for it has acknowledged, and its array lacks. It takes effect at the next start.
+	DeclareLost(ctx context.Context, volume string) error
+	TierOperator
 }
 
 // The errors of an Operator.
 var (
-	ErrNotFound = errors.New("no volume of that name")
+	ErrNotFound = errors.New("there is none of that name")
 	ErrRefused  = errors.New("refused")
 )
 
@@ -32,6 +36,8 @@ type Operation struct {
 	Write string `json:"write,omitempty"` // of policy
 	TTL   string `json:"ttl,omitempty"`   // of pause-writeback, as 30m
 	Hold  string `json:"hold,omitempty"`  // of barrier
+	// AcceptDataLoss has to be said of recover.
+	AcceptDataLoss bool `json:"acceptDataLoss,omitempty"`
 }
 
 // maxOperation is the longest body in bytes.
@@ -58,6 +64,23 @@ func operations(mux *http.ServeMux, o Operator) {
 	})
 	handle("barrier", func(ctx context.Context, volume string, op Operation) error {
 		return timed(op.Hold, func(d time.Duration) error { return o.Barrier(ctx, volume, d) })
+	})
+	handle("recover", func(ctx context.Context, volume string, op Operation) error {
+		if !op.AcceptDataLoss {
+			return fmt.Errorf("%w: it gives up acknowledged writes, which has to be accepted", ErrRefused)
+		}
+		return o.DeclareLost(ctx, volume)
+	})
+	handle("drop-cache", func(ctx context.Context, volume string, _ Operation) error { return o.DropCache(ctx, volume) })
+	mux.HandleFunc("POST /api/v1/pools/{name}/flash", func(w http.ResponseWriter, r *http.Request) {
+		var op FlashOperation
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOperation))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&op); err != nil {
+			http.Error(w, "the body: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		answer(w, op.do(r.Context(), r.PathValue("name"), o))
 	})
 }
 

@@ -32,8 +32,9 @@ func (s source) Ready() error       { return s.ready }
 // sample has something in every field.
 var sample = api.Status{
 	Gateway: api.Gateway{Name: "gw-a", FaultDomain: "rack-1", Version: "v1.2.3", Started: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC), ISCSI: []string{"127.0.0.1:3260"}, NFS: []string{"127.0.0.1:2049"}, Mount: []string{}, Initiator: "iqn.2026-11.io.forebay:gw-a.0123abcd"},
-	Pools:   []api.Pool{{Name: "fast", RAMBytes: 1 << 30, RAMUsedBytes: 4096, RAMPinnedBytes: 8192, Evictions: 3}},
-	Arrays:  []api.Array{{Name: "disk1", Kind: "file", State: "away", Reason: "gone", Bytes: 1 << 20, Identity: "uuid:1"}},
+	Pools: []api.Pool{{Name: "fast", RAMBytes: 1 << 30, RAMUsedBytes: 4096, RAMPinnedBytes: 8192, Evictions: 3, Flash: &api.Flash{State: "failed", Reason: "gone", Bytes: 21, UsedBytes: 22, IndexBytes: 23, HitRate: 0.25, HitBlocks: 24,
+		MissedBlocks: 25, MismatchedBlocks: 26, AdmittedBlocks: 27, RefusedBlocks: 28, WrittenBytes: 29, WriteBudget: 30}}},
+	Arrays: []api.Array{{Name: "disk1", Kind: "file", State: "away", Reason: "gone", Bytes: 1 << 20, Identity: "uuid:1"}},
 	Volumes: []api.Volume{{
 		Name: "vol1", Array: "disk1", Pool: "fast", Bytes: 1 << 20, Target: "iqn.a", LUN: 1, NAA: "62", Requested: "write-through", Effective: "suspended",
 		Reason: "array disk1: gone", Sessions: 1, Reads: api.Traffic{Operations: 1, Bytes: 2, Errors: 3}, Writes: api.Traffic{Operations: 4, Bytes: 5, Errors: 6},
@@ -65,7 +66,22 @@ const sampleJSON = `{
       "ramBytes": 1073741824,
       "ramUsedBytes": 4096,
       "ramPinnedBytes": 8192,
-      "evictions": 3
+      "evictions": 3,
+      "flash": {
+        "state": "failed",
+        "reason": "gone",
+        "bytes": 21,
+        "usedBytes": 22,
+        "indexBytes": 23,
+        "hitRate": 0.25,
+        "hitBlocks": 24,
+        "missedBlocks": 25,
+        "mismatchedBlocks": 26,
+        "admittedBlocks": 27,
+        "refusedBlocks": 28,
+        "writtenBytes": 29,
+        "writeBudget": 30
+      }
     }
   ],
   "arrays": [
@@ -259,6 +275,19 @@ func (s source) Barrier(_ context.Context, volume string, hold time.Duration) er
 	return s.operate("barrier", volume, hold.String())
 }
 
+func (s source) DeclareLost(_ context.Context, volume string) error {
+	return s.operate("lost", volume, "")
+}
+func (s source) DropCache(_ context.Context, volume string) error {
+	return s.operate("drop-cache", volume, "")
+}
+func (s source) ResizeFlash(_ context.Context, pool string, bytes int64) error {
+	return s.operate("resize", pool, fmt.Sprint(bytes))
+}
+func (s source) RemoveFlash(_ context.Context, pool string) error {
+	return s.operate("remove", pool, "")
+}
+
 func (s source) operate(what, volume, value string) error {
 	if s.operated != nil {
 		*s.operated = append(*s.operated, strings.TrimSpace(what+" "+volume+" "+value))
@@ -271,13 +300,26 @@ func TestOperationsReachTheGateway(t *testing.T) {
 	s := httptest.NewServer(api.Handler(source{operated: &done}, prometheus.NewRegistry()))
 	defer s.Close()
 	c := api.NewClient(s.URL)
-	for operation, o := range map[string]api.Operation{"policy": {Write: "back"}, "drain": {}, "pause-writeback": {TTL: "30m"}, "barrier": {Hold: "1m0s"}} {
+	for operation, o := range map[string]api.Operation{"policy": {Write: "back"}, "drain": {}, "pause-writeback": {TTL: "30m"}, "barrier": {Hold: "1m0s"}, "recover": {AcceptDataLoss: true}, "drop-cache": {}} {
 		if err := c.Operate(t.Context(), "vol 1", operation, o); err != nil {
 			t.Errorf("%s: %v", operation, err)
 		}
 	}
+	for _, o := range []api.FlashOperation{{Bytes: 20 << 30}, {Remove: true}} {
+		if err := c.OperateFlash(t.Context(), "a pool", o); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, o := range []api.FlashOperation{{}, {Bytes: -1}, {Bytes: 1, Remove: true}} {
+		if err := c.OperateFlash(t.Context(), "a pool", o); err == nil || !strings.Contains(err.Error(), "pool a pool: ") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if err := c.Operate(t.Context(), "vol 1", "recover", api.Operation{}); err == nil || !strings.Contains(err.Error(), "accepted") {
+		t.Errorf("a loss that is not accepted: %v", err)
+	}
 	slices.Sort(done)
-	if want := []string{"barrier vol 1 1m0s", "drain vol 1", "pause vol 1 30m0s", "policy vol 1 back"}; !slices.Equal(done, want) {
+	if want := []string{"barrier vol 1 1m0s", "drain vol 1", "drop-cache vol 1", "lost vol 1", "pause vol 1 30m0s", "policy vol 1 back", "remove a pool", "resize a pool 21474836480"}; !slices.Equal(done, want) {
 		t.Errorf("%q", done)
 	}
 }

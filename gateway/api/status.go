@@ -31,6 +31,20 @@ type Pool struct {
 	RAMUsedBytes   int64  `json:"ramUsedBytes"`
 	RAMPinnedBytes int64  `json:"ramPinnedBytes"`
 	Evictions      uint64 `json:"evictions"`
+	// Log is the write log that the gateway gives to the pool, if it does.
+	Log *WriteLog `json:"log,omitempty"`
+	// Flash is the flash tier that the gateway gives to the pool, if it does.
+	Flash *Flash `json:"flash,omitempty"`
+}
+
+// WriteLog is a pool's log of acknowledged writes.
+type WriteLog struct {
+	Bytes             int64    `json:"bytes"` // room for records
+	UsedBytes         int64    `json:"usedBytes"`
+	SurvivesPowerLoss bool     `json:"survivesPowerLoss"`
+	Error             string   `json:"error,omitempty"`  // why it takes nothing any more
+	Torn              string   `json:"torn,omitempty"`   // what was cut off its end when the gateway started: writes that had not been acknowledged
+	Damage            []string `json:"damage,omitempty"` // what of it can't be read
 }
 
 // Array is a storage system behind; Reason says what is wrong, or is empty.
@@ -77,6 +91,8 @@ type Writeback struct {
 	Held              bool    `json:"held,omitempty"`          // by a barrier
 	PausedSeconds     float64 `json:"pausedSeconds,omitempty"` // that write-back is paused for, still
 	SurvivesPowerLoss bool    `json:"survivesPowerLoss"`
+	Losses            uint64  `json:"losses,omitempty"`       // how often what was acknowledged has been declared lost
+	RefusedFiles      int     `json:"refusedFiles,omitempty"` // of which the filer has refused content for good
 }
 
 // Procedure counts the calls of an NFS procedure since the start. Not OK are those that ended with another status, as a LOOKUP of a name that is not

@@ -21,6 +21,7 @@ type Options struct {
 	Store   *ram.Store
 	Buffers *ram.Buffers // as those of a volume
 	Stats   *stats.Volume
+	Flash   func() volume.Flash // makes the second level of a file's cache, or returns nil; nil: there is none
 
 	AttributeCache time.Duration // how long attributes and names are taken for true; 0: not at all
 	OnArrayLoss    time.Duration // how long calls are held while the array is away; 0: they fail at once

@@ -12,8 +12,12 @@ func (e *Export) volumeOf(n *node) *volume.Volume {
 	defer n.mu.Unlock()
 	if n.mu.volume == nil {
 		n.mu.object = e.opts.Objects.take()
+		var flash volume.Flash
+		if e.opts.Flash != nil {
+			flash = e.opts.Flash()
+		}
 		n.mu.volume = volume.New(volume.Options{Object: n.mu.object, Array: &file{e, n}, Store: e.opts.Store, Buffers: e.opts.Buffers,
-			Stats: e.opts.Stats, Outage: e.outage, SequentialBypass: -1, Stripes: fileStripes})
+			Stats: e.opts.Stats, Outage: e.outage, SequentialBypass: -1, Stripes: fileStripes, Flash: flash})
 	}
 	return n.mu.volume
 }

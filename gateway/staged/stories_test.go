@@ -105,13 +105,12 @@ func TestANameFollowsItsContent(t *testing.T) {
 				w, ok := a.(*nfs.WriteArgs)
 				return ok && len(w.Data) > 0
 			})
-			done := make(chan nfs.Status)
+			done := make(chan nfs.Status, 1)
 			go func() { done <- change(r.root, r.mem.Root(), h) }()
-			<-trap.Caught // the destager has begun, as somebody waits for it
 			select {
+			case <-trap.Caught: // the destager has begun, as somebody waits for it
 			case s := <-done:
-				t.Errorf("it is done, with %v, before the filer has the content", s)
-			default:
+				t.Fatalf("it is done, with %v, before the filer has the content", s)
 			}
 			if r.mem.Find("a") == nil || r.mem.Find("b") != nil {
 				t.Error("the name is moved before the filer has the content")

@@ -43,7 +43,7 @@ func root() *cobra.Command {
 		Version:       version,
 	}
 	cmd.SetVersionTemplate("forebay {{.Version}}\n")
-	cmd.AddCommand(gatewayCommand(), statusCommand(), volumeCommand(), inspectCommand(), configCommand(), bench.Command(), versionCommand())
+	cmd.AddCommand(gatewayCommand(), statusCommand(), volumeCommand(), tierCommand(), inspectCommand(), configCommand(), bench.Command(), versionCommand())
 	return cmd
 }
 

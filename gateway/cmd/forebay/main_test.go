@@ -41,6 +41,10 @@ func TestCommandLinesThatAreWrongAreRefused(t *testing.T) {
 		{"status more", "more"},
 		{"version more", "more"},
 		{"bench", "1 arg"},
+		{"volume recover vol1", "--accept-data-loss"},
+		{"tier flash fast", "either --size or --remove"},
+		{"tier flash fast --remove --size 1GiB", "either --size or --remove"},
+		{"tier flash fast --size much", `"much" is not a size`},
 	} {
 		if _, _, err := run(t, strings.Fields(c.line)...); err == nil || !strings.Contains(err.Error(), c.word) {
 			t.Errorf("%s: %v", c.line, err)
@@ -53,7 +57,7 @@ func TestEveryCommandSaysWhatItDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"bench", "config", "gateway", "status", "version"} {
+	for _, word := range []string{"bench", "config", "gateway", "inspect", "status", "tier", "version", "volume"} {
 		if !strings.Contains(out, "\n  "+word) {
 			t.Errorf("the help lacks %s", word)
 		}

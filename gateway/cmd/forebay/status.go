@@ -63,11 +63,14 @@ func printStatus(to io.Writer, s api.Status) error {
 	for _, p := range s.Pools {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", p.Name, formatBytes(p.RAMBytes), formatBytes(p.RAMUsedBytes), p.Evictions)
 	}
+	printLogs(w, s.Pools)
+	printFlash(w, s.Pools)
 	fmt.Fprintln(w, "\nARRAY\tKIND\tSTATE\tSIZE\tREASON")
 	for _, a := range s.Arrays {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Kind, state(a), size(a.Bytes), cmp.Or(a.Reason, none))
 	}
 	printVolumes(w, s.Volumes)
+	printLosses(w, s.Volumes)
 	fmt.Fprintln(w, "\nINITIATOR\tADDRESS\tTARGET\tSINCE\tCOMMANDS\tIN FLIGHT")
 	for _, x := range s.Sessions {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", x.Initiator, x.Address, cmp.Or(x.Target, "(discovery)"), x.Since.Local().Format(time.DateTime),

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,11 +18,11 @@ func volumeCommand() *cobra.Command {
 	var url string
 	cmd := &cobra.Command{
 		Use:   "volume",
-		Short: "Change when a volume's writes are acknowledged, drain it, hold it still for a backup",
+		Short: "Change when a volume's writes are acknowledged, drain it, hold it still for a backup, empty its cache",
 	}
 	cmd.PersistentFlags().StringVar(&url, "api", cmp.Or(os.Getenv("FOREBAY_API"), api.DefaultURL), "the gateway to ask, else that of FOREBAY_API")
 	client := func() *api.Client { return api.NewClient(url) }
-	cmd.AddCommand(policyCommand(client), drainCommand(client), pauseCommand(client), barrierCommand(client))
+	cmd.AddCommand(policyCommand(client), drainCommand(client), pauseCommand(client), barrierCommand(client), recoverCommand(client), dropCacheCommand(client))
 	return cmd
 }
 
@@ -130,5 +131,31 @@ meanwhile is a state that the client could have seen. Writes go on and are kept 
 		},
 	}
 	cmd.Flags().DurationVar(&hold, "hold", time.Minute, "for how long; 0s ends a hold")
+	return cmd
+}
+
+func recoverCommand(client func() *api.Client) *cobra.Command {
+	var accept bool
+	cmd := &cobra.Command{
+		Use:   "recover NAME",
+		Short: "Give up acknowledged writes that can't be had any more",
+		Long: `Give up the acknowledged writes of a volume that is offline for them: its write log is damaged, or another one than that which has them. If that can be
+brought back, do that instead.
+
+What the array has is served when the gateway has been started again. It may be a state that no client has seen: check file systems. Records that
+turn up later don't count any more.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !accept {
+				return errors.New("it gives up acknowledged writes: say --accept-data-loss")
+			}
+			err := client().Operate(cmd.Context(), args[0], "recover", api.Operation{AcceptDataLoss: true})
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "recorded as a loss of %s's data; it is served again when the gateway has been restarted\n", args[0])
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&accept, "accept-data-loss", false, "what is not on the array is lost")
 	return cmd
 }

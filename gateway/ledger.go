@@ -1,0 +1,185 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"forebay/cachecore"
+	"forebay/cachecore/writeback"
+	"forebay/cachecore/writelog"
+	"forebay/configs"
+	"forebay/etcd"
+	"forebay/gateway/api"
+)
+
+// A volume's record in the control plane names the write log that may have records of it that count (PROTOCOL A1, A4): it does so before the first of them
+// is acknowledged, and until the base is above them all. So a log that was replaced by an empty one, or is not configured any more, is not taken
+// for one without records: its volumes are offline until it is back, or an operator declares lost what was in it.
+//
+// back.turn serialises what changes the record with what changes the mode: while the record names no log, none acknowledges.
+
+// named is how records name the log; empty: it is in RAM. That loses what it has with the process, as its volumes say.
+func (l *poolLog) named() string {
+	if !l.durable {
+		return ""
+	}
+	_, incarnation := l.ID()
+	return incarnation.String()
+}
+
+// Raise implements writeback.Ledger. No record counts afterwards; those do that follow if write-back was asked for again meanwhile.
+func (b *back) Raise(ctx context.Context) (cachecore.Epoch, error) {
+	ctx, cancel := context.WithTimeout(ctx, identityTimeout)
+	defer cancel()
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	log := ""
+	if s := b.Status(); s.Requested == writeback.Back && s.Effective != writeback.Dead {
+		log = b.log.named()
+	}
+	return b.store.RaiseBase(ctx, b.volume, log)
+}
+
+// verify takes the volume offline if its log is not the one that the record names, or knows more than the control plane (PROTOCOL A7). What the log has of
+// it is not taken in then.
+func (b *back) verify(known writelog.State) {
+	r, own := b.record, b.log.named()
+	switch {
+	case r.Log != "" && r.Log != own:
+		b.Lose(otherLog(b.volume, r.Log, own))
+	case r.Epoch <= known.Epoch || r.Base < known.Void:
+		b.Lose(fmt.Errorf("the control plane is older than the write log: it knows epoch %d and base %d, the log %d and %d", r.Epoch, r.Base, known.Epoch, known.Void))
+	default:
+		b.recover = b.Recover
+	}
+}
+
+// otherLog says what is missing, and what is to be done.
+func otherLog(volume, missing, own string) error {
+	there := "none that lasts"
+	if own != "" {
+		there = own
+	}
+	return fmt.Errorf("that is the log %s, and the pool's is another one (%s): bring that one back, or give up what only it has: "+
+		"forebay volume recover %s --accept-data-loss", missing, there, volume)
+}
+
+// nameLogs has the records name the logs that may have records that count from now on. It comes after the replay, and before anything is served.
+func (g *Gateway) nameLogs(ctx context.Context) error {
+	for _, p := range g.pools {
+		if p.log == nil {
+			continue
+		}
+		for _, b := range p.log.backs {
+			if err := b.nameLog(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *back) nameLog(ctx context.Context) error {
+	log := b.log.named()
+	switch b.Status().Effective {
+	case writeback.Lost:
+		return nil
+	case writeback.Through: // nothing was found that counts
+		log = ""
+	}
+	if log == b.record.Log {
+		return nil
+	}
+	return b.store.ChangeLog(ctx, b.volume, b.record.Log, log)
+}
+
+// setMode changes the mode. turn is held.
+func (b *back) setMode(ctx context.Context, m writeback.Mode) error {
+	log := b.log.named()
+	if m != writeback.Back || log == "" || b.offline() != "" {
+		return refused(b.SetMode(m))
+	}
+	if err := b.store.ChangeLog(ctx, b.volume, "", log); err != nil {
+		return err
+	}
+	err := refused(b.SetMode(m))
+	if err != nil && b.Status().Effective == writeback.Through { // and stays that
+		err = errors.Join(err, b.store.ChangeLog(ctx, b.volume, log, ""))
+	}
+	return err
+}
+
+// owedLogs are the pools that need a write log because volumes of theirs may have writes in one, whatever the configuration says now: with it, and without
+// those writes, the volumes are offline. Without any they would be served as their arrays are.
+func (g *Gateway) owedLogs(ctx context.Context) (map[string]bool, error) {
+	owed := map[string]bool{}
+	for _, v := range g.config.Volumes {
+		r, err := g.store.Shard(ctx, v.Name)
+		if err != nil {
+			return nil, err
+		}
+		owed[v.Pool] = owed[v.Pool] || r.Log != ""
+	}
+	return owed, nil
+}
+
+// unlogged refuses to serve a volume without the log that has writes of it: the filer lacks them, and would get them later over newer ones.
+func (g *Gateway) unlogged(ctx context.Context, l *poolLog, shard writelog.Shard, c configs.Volume) error {
+	r, err := g.store.Shard(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	if s, known := l.State(shard); known && (s.Trimmed < s.Last || s.Damaged) {
+		return fmt.Errorf("volume %s: the write log has acknowledged writes that %s lacks: serve no other volume from there until it is drained", c.Name, c.From.Array)
+	}
+	switch r.Log {
+	case "":
+		return nil
+	case l.named():
+		return g.store.ChangeLog(ctx, c.Name, r.Log, "")
+	}
+	return fmt.Errorf("volume %s: %w that %s lacks: serve no other volume from there, and start again: %w", c.Name, etcd.ErrOtherLog, c.From.Array,
+		otherLog(c.Name, r.Log, l.named()))
+}
+
+// offline says why nothing of the volume is answered; empty: it is, or there is no log.
+func (b *back) offline() string {
+	if b == nil {
+		return ""
+	}
+	if _, err := b.Mode(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// declareLost gives up what was acknowledged and is not on the array, of a volume that is offline for it (PROTOCOL A7). The next start serves what the array
+// has; this life goes on as it is: others may have seen of it what is given up.
+func (b *back) declareLost(ctx context.Context) error {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	switch {
+	case b.offline() == "":
+		return fmt.Errorf("%w: the volume is not offline for what it has acknowledged: nothing of that is lost", api.ErrRefused)
+	case b.declared.Load():
+		return fmt.Errorf("%w: that has been done: %s", api.ErrRefused, declaredLost)
+	case b.log.vague(b.shard):
+		return fmt.Errorf("%w: the pool's write log can't tell whose writes it has lost: give the tier another one first, and start again", api.ErrRefused)
+	}
+	known, _ := b.log.State(b.shard)
+	r, err := b.store.DeclareLost(ctx, b.volume, max(known.Epoch, known.Void))
+	if err != nil {
+		return err
+	}
+	b.losses.Store(r.Losses)
+	b.declared.Store(true)
+	b.logger.Error().Str("reason", b.offline()).Str("log", b.record.Log).Uint64("losses", r.Losses).Msg(declaredLost)
+	if err := b.log.Void(b.shard, r.Base); err != nil { // the next start does, as far as that can tell what is of before
+		b.logger.Warn().Err(err).Msg("the write log can't forget what was declared lost")
+	}
+	return nil
+}
+
+// declaredLost is told from then on until the end.
+const declaredLost = "what was acknowledged and is not on the array has been declared lost; the volume is served again when the gateway has been restarted"
