@@ -4,6 +4,7 @@ BIN      := build/forebay
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 60s
+SOAKS     = $(shell grep -rl --include='*_test.go' FOREBAY_SOAK . | xargs -n1 dirname | sort -u) ./integration/...
 PKGS     := $(shell $(GO) list ./... 2>/dev/null | grep -v /integration)
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.6.2
@@ -42,9 +43,9 @@ lint:
 fuzz:
 	@GO=$(GO) integration/fuzz.sh $(FUZZTIME)
 
-# The long forms: fuzzing, and the black-box tests at length.
+# The long forms: fuzzing, and at length the black-box tests and all others that have a long form.
 soak: deps build fuzz
-	FOREBAY_SOAK=1 $(GO) test -count=1 -timeout 6h -v ./integration/...
+	FOREBAY_SOAK=1 $(GO) test -count=1 -timeout 6h -v $(SOAKS)
 
 # Performance beside peers on this machine, as a table, also in build/bench.md.
 bench: deps build

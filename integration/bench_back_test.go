@@ -21,6 +21,7 @@ var backRows = []row{
 	}},
 	{"4K write-back to a log on a file, depth 1", "forebay bench URL " + write1, nil, func(b *bed) figure { return b.onFile(write1) }},
 	{"4K write-back to a log on a file, depth 32", "forebay bench URL " + write32, nil, func(b *bed) figure { return b.onFile(write32) }},
+	{"NFS 4K write-back to a log on a file, FILE_SYNC, depth 16", filerCommand(nfsWrite), nil, func(b *bed) figure { return b.staged(nfsWrite) }},
 	{"4K write-back, the log full, over a 2.5 ms array, depth 16", sanCommand("--depth 16 --read 0"), atLeast(0.95), func(b *bed) figure { return b.fullLog() }},
 }
 
@@ -46,6 +47,16 @@ func (b *bed) onFile(load string) figure {
 	}
 	r := b.alone(b.log.url(), load)
 	return figure{ours: fmt.Sprintf("%s, p50 %.0f us", iops(r.IOPS), r.All.P50), value: r.IOPS, unit: "IOPS"}
+}
+
+// staged measures an export with a log on a file, over nfs-ganesha, beside that.
+func (b *bed) staged(load string) figure {
+	f := startGanesha(b.t)
+	g := startGateway(b.t, writeBack(settings{dir: b.t.TempDir(), ram: "512MiB", array: f.over(f.nfs), export: "squash: none"}))
+	p := pair{g.file("disk.img"), f.file(f.nfs, "disk.img"), g.cmd.Process.Pid, f.cmd.Process.Pid}
+	b.lay(p.ours)
+	g.drained()
+	return iopsOf(b.drive(p, load))
 }
 
 // fullLog measures a gateway whose log has been filled, beside the array reached directly.

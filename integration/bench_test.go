@@ -66,7 +66,7 @@ func TestBench(t *testing.T) {
 	}
 	need(t, "tgtd", "tgtadm", "iscsi-perf", "qemu-img", "ganesha.nfsd")
 	b := newBed(t)
-	rows := slices.Concat(benchRows, sanRows, nfsRows, backRows)
+	rows := slices.Concat(benchRows, sanRows, nfsRows, backRows, []row{drainRow}, flashRows)
 	var table bytes.Buffer
 	fmt.Fprint(&table, environment())
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

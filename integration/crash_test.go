@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,14 +23,36 @@ func writeBack(s settings) settings {
 // The gateway is killed at random moments while sessions overlap on the same blocks, and its array's connections are cut: after each start
 // every acknowledged write is there, and what is drained at the end is what clients read.
 func TestWriteBackSurvivesKills(t *testing.T) {
-	need(t, "qemu-img")
 	kills := 10
 	if soak() {
 		kills = 100
 	}
+	writeBackSurvivesKills(t, kills, writeBack)
+}
+
+// The same with a log in the end of the flash, which is all that the tier has.
+func TestWriteBackWithItsLogInTheFlashSurvivesKills(t *testing.T) {
+	kills := 3
+	if soak() {
+		kills = 60
+	}
+	var path string
+	writeBackSurvivesKills(t, kills, func(s settings) settings {
+		path = filepath.Join(s.dir, "flash.img")
+		s.flash, s.write = fmt.Sprintf("path: %s, size: 1GiB", path), "back"
+		return s
+	})
+	out := command(t, forebay, "inspect", path)
+	if !strings.Contains(out, "flash tier") || !regexp.MustCompile(`shard [0-9a-f]+ "vol1": 0 records`).MatchString(out) {
+		t.Errorf("inspect says %s", out)
+	}
+}
+
+func writeBackSurvivesKills(t *testing.T, kills int, logged func(settings) settings) {
+	need(t, "qemu-img")
 	a := startTgtd(t, tgtdOptions{size: 128 << 20, writeCache: true, thin: true, bsoflags: "direct"})
 	r := startRelay(t, a.portal, relay.Options{})
-	s := writeBack(settings{dir: t.TempDir(), ram: "32MiB", listen: freePort(t), array: a.over(r.Addr()), lun: 1})
+	s := logged(settings{dir: t.TempDir(), ram: "32MiB", listen: freePort(t), array: a.over(r.Addr()), lun: 1})
 	g := startGateway(t, s)
 	const between = 1500 * time.Millisecond
 	load := start(t, forebay, "bench", g.url(), "--verify", "--shared", "--reconnect", "--sessions", "4", "--depth", "8", "--read", "50",

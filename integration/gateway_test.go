@@ -36,6 +36,7 @@ type settings struct {
 	policy    string   // further keys of it
 	volume    []string // further lines of the volume's iscsi mapping
 	log       string   // keys of the tier's log mapping
+	flash     string   // likewise, flash
 	export    string   // keys of an nfs mapping: the volume is an export instead
 	host      string   // that NFS is served at; 127.0.0.1
 	portmap   bool     // with a port mapper there
@@ -67,6 +68,9 @@ func (s settings) config() string {
 	}
 	if s.log != "" {
 		s.log = fmt.Sprintf(", log: {%s}", s.log)
+	}
+	if s.flash != "" {
+		s.log = fmt.Sprintf(", flash: {%s}%s", s.flash, s.log)
 	}
 	write := or(s.write, "through")
 	from := fmt.Sprintf("lun: %d", s.lun)
