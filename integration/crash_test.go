@@ -54,21 +54,9 @@ func writeBackSurvivesKills(t *testing.T, kills int, logged func(settings) setti
 	r := startRelay(t, a.portal, relay.Options{})
 	s := logged(settings{dir: t.TempDir(), ram: "32MiB", listen: freePort(t), array: a.over(r.Addr()), lun: 1})
 	g := startGateway(t, s)
-	const between = 1500 * time.Millisecond
 	load := start(t, forebay, "bench", g.url(), "--verify", "--shared", "--reconnect", "--sessions", "4", "--depth", "8", "--read", "50",
 		"--working-set", "64MiB", "--duration", (time.Duration(kills) * 2 * between).String())
-	for range kills {
-		select {
-		case <-load.done:
-			t.Fatalf("bench ended: %v\n%s", load.err, load.output())
-		case <-time.After(between/2 + time.Duration(rand.Int64N(int64(between)))):
-		}
-		if rand.IntN(3) == 0 {
-			r.Cut(relay.Reset)
-		}
-		g.kill()
-		g = startGateway(t, s)
-	}
+	g = killedAgainAndAgain(g, s, load, r, kills)
 	must(t, "bench", load.wait(5*time.Minute))
 	t.Log(load.output())
 	image := filepath.Join(s.dir, "seen.raw")
@@ -76,6 +64,28 @@ func writeBackSurvivesKills(t *testing.T, kills int, logged func(settings) setti
 	command(t, forebay, "volume", "drain", "vol1", "--wait", "--api", g.api)
 	g.stop()
 	command(t, "qemu-img", "compare", "-f", "raw", "-F", "raw", image, a.url(1))
+}
+
+// between is about the time from one kill of a gateway to the next.
+const between = 1500 * time.Millisecond
+
+// killedAgainAndAgain kills the gateway at random moments while a load runs, cuts its array's connections at some of them, and starts it again, of which
+// it returns the last.
+func killedAgainAndAgain(g *gatewayProcess, s settings, load *process, r *relay.Relay, kills int) *gatewayProcess {
+	g.t.Helper()
+	for range kills {
+		select {
+		case <-load.done:
+			g.t.Fatalf("bench ended: %v\n%s", load.err, load.output())
+		case <-time.After(between/2 + time.Duration(rand.Int64N(int64(between)))):
+		}
+		if rand.IntN(3) == 0 {
+			r.Cut(relay.Reset)
+		}
+		g.kill()
+		g = startGateway(g.t, s)
+	}
+	return g
 }
 
 // What is drained is on the array, and write-through takes over; what is written then is there too.

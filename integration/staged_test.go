@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -82,21 +81,9 @@ func TestAWriteBackExportSurvivesKills(t *testing.T) {
 	s := writeBack(settings{dir: t.TempDir(), array: f.over(r.Addr()), ram: "32MiB", export: "squash: none", policy: "on-array-loss: hold 60s",
 		host: host, portmap: true, nfsPort: 12049, mountPort: 12048})
 	g := startGateway(t, s)
-	const between = 1500 * time.Millisecond
 	load := start(t, forebay, "bench", g.file("disk.img"), "--create", "--verify", "--shared", "--reconnect", "--sessions", "4", "--depth", "8", "--read", "50",
 		"--working-set", "64MiB", "--duration", (time.Duration(kills) * 2 * between).String())
-	for range kills {
-		select {
-		case <-load.done:
-			t.Fatalf("bench ended: %v\n%s", load.err, load.output())
-		case <-time.After(between/2 + time.Duration(rand.Int64N(int64(between)))):
-		}
-		if rand.IntN(3) == 0 {
-			r.Cut(relay.Reset)
-		}
-		g.kill()
-		g = startGateway(t, s)
-	}
+	g = killedAgainAndAgain(g, s, load, r, kills)
 	must(t, "bench", load.wait(5*time.Minute))
 	t.Log(load.output())
 	image := fmt.Sprintf("%s/seen.raw", s.dir)
