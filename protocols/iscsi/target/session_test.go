@@ -122,16 +122,20 @@ func TestALoginThatWaitsForOldCommandsForTooLongIsRefused(t *testing.T) {
 // Of logins of one initiator port that come at a time the last to be let in stays.
 func TestConcurrentLoginsOfOnePortLeaveOneSession(t *testing.T) {
 	r := newRig(t, overTCP)
-	ended := make(chan error, 8)
+	dialed, ended := make(chan bool, 8), make(chan error, 8)
 	for range cap(ended) {
 		go func() {
 			s, err := initiator.Dial(t.Context(), r.options(func(o *initiator.Options) { o.ISID = [6]byte{0x80, 1} }))
+			dialed <- true
 			if err == nil {
 				<-s.Over()
 				s.Abandon()
 			}
 			ended <- err
 		}()
+	}
+	for range cap(dialed) { // the one that stays may still be waiting for the end of the session before it
+		receive(t, dialed)
 	}
 	for range cap(ended) - 1 { // the sessions that were reinstated
 		if err := receive(t, ended); err != nil && !strings.Contains(err.Error(), "connection lost") {
