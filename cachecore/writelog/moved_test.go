@@ -271,6 +271,49 @@ func TestB9_ReadersOfWhatIsMoved(t *testing.T) {
 	}
 }
 
+// In a segment that takes more than one reading, frames end where a reading does, and lie across.
+func TestB9_WhatIsMovedFromALongSegmentIsWhatItWas(t *testing.T) {
+	for name, size := range map[string]int{"frames of one unit": 1000, "of three": 9000} {
+		t.Run(name, func(t *testing.T) {
+			const segment = 640 * device.Unit
+			d := formatted(t, 16*segment, segment)
+			x := &index{at: map[cachecore.Seq]writelog.Position{}}
+			l, err := writelog.Open(d, writelog.Options{Moved: func(_ writelog.Shard, seq cachecore.Seq, _, to writelog.Position) { x.put(seq, to) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			places := map[cachecore.Seq]writelog.Position{}
+			for seq := cachecore.Seq(1); seq <= 600; seq++ {
+				places[seq] = put(t, l, record(1, seq, size))
+				x.put(seq, places[seq])
+			}
+			churn(t, l, 2, 16*segment)
+			for seq, from := range places {
+				if x.get(seq) == from {
+					t.Fatalf("record %d has not been moved", seq)
+				}
+				expectContent(t, l, record(1, seq, size), x.get(seq))
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// churn logs so many bytes of a shard's, and trims them.
+func churn(t *testing.T, l *writelog.Log, shard writelog.Shard, bytes int64) {
+	t.Helper()
+	size := int(l.MaxData())
+	for seq := cachecore.Seq(1); bytes > 0; seq++ {
+		put(t, l, record(shard, seq, size))
+		if err := l.Trim(shard, seq); err != nil {
+			t.Fatal(err)
+		}
+		bytes -= int64(size)
+	}
+}
+
 func readAll(t *testing.T, l *writelog.Log, x *index, pinned cachecore.Seq, stop chan struct{}) {
 	p := make([]byte, 2500)
 	for seq := cachecore.Seq(1); ; seq = seq%pinned + 1 {

@@ -55,19 +55,20 @@ func (l *Log) move() {
 	clear(m.pieces)
 }
 
-// gather goes through the frames that one reading of the device finds, and takes what is alive.
+// gather goes through the frames that one reading of the device finds, and takes what is alive. The items refer to what was read: nothing else may be read
+// until they are written.
 func (l *Log) gather(seg *segment) {
 	m := &l.w.mover
 	start := l.start(seg.number)
 	m.forget()
-	for first := true; m.at < seg.used; first = false {
+	for first := true; m.at < seg.used && (first || m.has(start+m.at, 1)); first = false {
 		h, ok := m.head(seg.number, start+m.at)
-		if !ok {
+		switch {
+		case !ok && first:
 			l.unreadable(seg)
 			return
-		}
-		if !first && start+m.at+h.units() > m.from+m.n {
-			return // reading it would overwrite what the items refer to
+		case !ok, !first && !m.has(start+m.at, h.units()):
+			return // it is the next reading's first
 		}
 		f := m.frame(h, start+m.at)
 		if !f.told && !slices.Contains(seg.holes, m.at) {

@@ -27,11 +27,14 @@ func newScanner(dev device.Device, s superblock) *scanner {
 // blocks returns n units from at on, which belong to one segment. Those that can't be read are zeros, which no checksum fits, and are remembered.
 // The bytes are the scanner's, until the next call that reads.
 func (s *scanner) blocks(at, n int64) []byte {
-	if at < s.from || at+n > s.from+s.n {
+	if !s.has(at, n) {
 		s.read(at, max(n, min(window, s.segmentEnd(at)-at)))
 	}
 	return s.buf[(at-s.from)*unit:][:n*unit]
 }
+
+// has says whether n units from at on are what was read last.
+func (s *scanner) has(at, n int64) bool { return at >= s.from && at+n <= s.from+s.n }
 
 // segmentEnd is where the segment ends that a unit belongs to.
 func (s *scanner) segmentEnd(at int64) int64 {
