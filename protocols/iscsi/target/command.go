@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"forebay/protocols/iscsi"
@@ -166,26 +167,38 @@ func (c *conn) start(t *task) {
 	c.spawn(t)
 }
 
-// spawn executes a claimed task on a goroutine of its own.
+// job is a claimed task on its way to a worker, and what it may run under.
+type job struct {
+	task   *task
+	ctx    context.Context //nolint:containedctx // it is handed over
+	cancel context.CancelFunc
+}
+
+// spawn has a worker execute a claimed task.
 func (c *conn) spawn(t *task) {
 	x := c.session
-	ctx, cancel := context.WithCancel(x.ctx)
+	j := job{task: t}
+	j.ctx, j.cancel = context.WithCancel(x.ctx)
 	x.mu.Lock()
-	t.cancel = cancel
+	t.cancel = j.cancel
 	if t.aborted {
-		cancel()
+		j.cancel()
 	}
 	x.running.Add(1) // by the reader, or by a goroutine that is counted
 	x.mu.Unlock()
-	go func() {
-		defer x.running.Done()
-		defer cancel()
-		if ctx.Err() == nil {
-			c.execute(ctx, t)
-		}
-		c.complete(t, false)
-		_ = c.out.flush() // the reader finds out that the connection is gone
-	}()
+	c.workers.Do(j)
+}
+
+// work executes a task and answers it.
+func (c *conn) work(j job) {
+	defer c.session.running.Done()
+	defer j.cancel()
+	if j.ctx.Err() == nil {
+		c.execute(j.ctx, j.task)
+	}
+	c.complete(j.task, false)
+	runtime.Gosched() // others that are about to answer go first, and go with it
+	_ = c.out.flush() // the reader finds out that the connection is gone
 }
 
 func (c *conn) execute(ctx context.Context, t *task) {

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/workers"
 )
 
 // conn is one connection. Its goroutine, the reader, runs it from the login to the end.
@@ -29,6 +30,7 @@ type conn struct {
 	window  window
 	budget  budget
 	free    freelist
+	workers *workers.Pool[job]
 	text    textExchange
 	lastTag uint32 // target transfer tag of the last R2T; guarded by outbox.mu
 	manages atomic.Int32
@@ -51,6 +53,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		_ = tcp.SetNoDelay(true) // the default; what batches is the outbox
 	}
 	c := &conn{srv: s, net: nc, opened: time.Now(), log: s.log.With().Stringer("from", nc.RemoteAddr()).Logger()}
+	c.workers = workers.New(c.work)
 	c.out = newOutbox(nc, c.recycle, c.left)
 	c.in = newReader(nc, c.out.flush, c.touch)
 	c.budget.free = s.opts.Limits.shared()
@@ -185,6 +188,7 @@ func (c *conn) finish(err error) {
 		<-ended
 	}
 	x.running.Wait()
+	c.workers.Close()
 	c.alive.Stop()
 	_ = c.net.SetWriteDeadline(time.Now().Add(c.srv.opts.NopTimeout)) // look does it no more
 	_ = c.out.drain()                                                 // drops it, if the connection is gone
