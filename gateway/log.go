@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/rs/zerolog"
 
@@ -20,6 +22,7 @@ type poolLog struct {
 	*writelog.Log
 	medium  flash.Device
 	arena   *ram.Arena               // of a log in RAM
+	fresh   *populating              // of that
 	durable bool                     // what it has answered survives a power cut
 	backs   map[writelog.Shard]*back // of the volumes whose writes it acknowledges
 	logger  zerolog.Logger
@@ -66,8 +69,33 @@ func (l *poolLog) openMedium(t configs.Tier) (err error) {
 	if l.arena, err = newArena(size, l.logger); err != nil {
 		return err
 	}
-	l.medium, err = flash.NewMemory(l.arena.Take(size &^ (flash.Unit - 1)))
-	return err
+	memory, err := flash.NewMemory(l.arena.Take(size &^ (flash.Unit - 1)))
+	if err != nil {
+		return err
+	}
+	l.medium, l.fresh = memory, populate(memory)
+	return nil
+}
+
+// populating has the memory of a log taken from the system while the gateway serves already.
+type populating struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+func populate(m *flash.Memory) *populating {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &populating{cancel: cancel}
+	p.done.Go(func() { m.Populate(ctx) })
+	return p
+}
+
+// end returns when the memory isn't touched any more.
+func (p *populating) end() {
+	if p != nil {
+		p.cancel()
+		p.done.Wait()
+	}
 }
 
 // minRAMLog is the least size of a write log in RAM in bytes.
@@ -99,6 +127,7 @@ func (l *poolLog) close() error {
 	if l == nil {
 		return nil
 	}
+	l.fresh.end()
 	var errs []error
 	if l.Log != nil {
 		if err := l.Close(); err != nil && !errors.Is(err, writelog.ErrFailed) { // which was told when it happened

@@ -49,23 +49,25 @@ type Options struct {
 	Durable bool
 	Cap     int64 // bytes of the log that the volume may fill, records included (PROTOCOL B9); 0: as much as there is
 
-	IntervalSize int64         // bytes of data that close an interval; 0: 32 MiB, at most an eighth of the room
+	IntervalSize int64         // bytes of data that close an interval; 0: see limit
 	IntervalAge  time.Duration // after which it is closed; 0: 1 s
 	Parallel     int           // transfers to the array at a time, at most; 0: 32
 	Logger       zerolog.Logger
 }
 
 const (
-	defaultIntervalSize = 32 << 20
-	defaultIntervalAge  = time.Second
-	defaultParallel     = 32
-	maxTransfer         = 1 << 20
+	leastInterval      = 32 << 20
+	intervalTime       = 2 * time.Second
+	defaultIntervalAge = time.Second
+	defaultParallel    = 32
+	maxTransfer        = 1 << 20
 )
 
 // Array is a cachecore.Array and Zeroer. Overlapping calls that change something are its user's to serialise, as for any array.
 type Array struct {
 	opts    Options
 	below   cachecore.Array
+	stretch int64 // of below, if that is Objects
 	log     zerolog.Logger
 	pace    pace
 	tickets sync.Pool
@@ -81,6 +83,7 @@ type Array struct {
 		seq       cachecore.Seq                       // the last that was given out
 		intervals []*interval                         // in the order of the log, the open one last
 		untrimmed []*interval                         // that the array has, and of which neither the log nor the ledger says so yet
+		limit     int64                               // bytes of data that close an interval
 		backlog   int64                               // bytes of their records
 		shut      chan struct{}                       // made while writes wait: closed when they go on
 		moved     map[cachecore.Seq]writelog.Position // where records are that were moved while some had not been entered; until their intervals go
@@ -111,14 +114,24 @@ func (o *Options) room() int64 {
 	return capacity
 }
 
+// limit is how many bytes of data close an interval, where the array takes so many a second: what it takes in intervalTime, as in a long interval
+// more is written over, and more lies side by side; 32 MiB at least, of a small room an eighth; at most a quarter of the room.
+func (o *Options) limit(rate float64) int64 {
+	if o.IntervalSize > 0 {
+		return o.IntervalSize
+	}
+	room := o.room()
+	least := min(leastInterval, max(room/8, cachecore.BlockSize))
+	return max(least, min(int64(rate*intervalTime.Seconds()), room/4))
+}
+
 // New returns an array in a mode, back or through, with no records. What the log has of the shard is given to it by Recover.
 func New(o Options, m Mode) *Array {
-	o.IntervalSize = cmp.Or(o.IntervalSize, min(defaultIntervalSize, max(o.room()/8, cachecore.BlockSize)))
 	o.IntervalAge = cmp.Or(o.IntervalAge, defaultIntervalAge)
 	o.Parallel = cmp.Or(o.Parallel, defaultParallel)
-	a := &Array{opts: o, below: o.Array, log: o.Logger, tickets: sync.Pool{New: newTicket}}
+	a := &Array{opts: o, below: o.Array, stretch: stretchOf(o.Array), log: o.Logger, tickets: sync.Pool{New: newTicket}}
 	a.mu.mode, a.mu.wanted, a.mu.epoch = m, m, o.Epoch
-	a.mu.seq = o.Seq
+	a.mu.seq, a.mu.limit = o.Seq, o.limit(0)
 	a.mu.intervals = []*interval{newInterval()}
 	a.mu.moved = map[cachecore.Seq]writelog.Position{}
 	a.mu.retired = make(chan struct{})

@@ -69,7 +69,7 @@ func (a *Array) next(now time.Time) (*interval, time.Duration) {
 		return oldest, 0
 	case oldest.records == 0:
 		return nil, idlePause
-	case oldest.size < a.opts.IntervalSize && !a.short.Load() && a.mu.mode == Back && now.Sub(oldest.began) < a.opts.IntervalAge:
+	case oldest.size < a.mu.limit && !a.short.Load() && a.mu.mode == Back && now.Sub(oldest.began) < a.opts.IntervalAge:
 		return nil, a.opts.IntervalAge - now.Sub(oldest.began)
 	}
 	a.short.Store(false)
@@ -150,7 +150,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // retire makes an interval that the array has one that is found no more, and then gives its room in the log back.
 func (a *Array) retire(ctx context.Context, iv *interval) bool {
+	limit := a.opts.limit(a.rate.incoming())
 	a.mu.Lock()
+	a.mu.limit = limit
 	a.mu.intervals = a.mu.intervals[1:]
 	a.mu.backlog -= iv.size + overhead*iv.records
 	maps.DeleteFunc(a.mu.moved, func(seq cachecore.Seq, _ writelog.Position) bool { return seq <= iv.upto })
@@ -186,13 +188,16 @@ func (a *Array) stir() {
 	a.mu.retired = make(chan struct{})
 }
 
-// destage is one attempt at an interval: what reads as zeros first, as data may lie over it, then the data, then a flush (PROTOCOL E1).
+// destage is one attempt at an interval: what reads as zeros first, and where objects end, as data may lie over it, then the data, then a flush (PROTOCOL E1).
 func (a *Array) destage(ctx context.Context, iv *interval) error {
 	before := a.life()
 	for _, s := range iv.index.bare {
 		if err := a.clear(ctx, s); err != nil {
 			return fmt.Errorf("clear %d bytes at %d: %w", s.to-s.from, s.from, err)
 		}
+	}
+	if err := a.setEnds(ctx, iv); err != nil {
+		return fmt.Errorf("set the ends of objects: %w", err)
 	}
 	if err := a.transfer(ctx, iv); err != nil {
 		return err

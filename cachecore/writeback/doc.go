@@ -23,6 +23,12 @@
 // A full log never fails a write. From 70 % on writes are paced, to the rate of the destager at 90 %; behind that they wait for room. The room is the
 // log's and, where the volume has a cap, its own share of it. Age paces too: once the oldest record that the array doesn't have is a minute old.
 //
+// # Ends of objects
+//
+// An array of objects has records of their ends, too (Objects). In an index what lies behind one takes the place of older data, and is read as zeros; data that
+// come later lie over it. So an interval, and a replay as well, is carried as the lowest end, which takes away what the array had behind it, the last one, and
+// then the data: doing that again ends the same.
+//
 // # Reads
 //
 // look into the intervals first, the newest first, and ask the array for what is in none, before they look into the log: what an interval says is

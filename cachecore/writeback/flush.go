@@ -109,6 +109,9 @@ func (a *Array) Recover(r writelog.Record, at writelog.Position) {
 	case writelog.Zero, writelog.Unmap:
 		iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
 		a.count(iv, r.Seq, 0)
+	case writelog.Resize:
+		iv.index.resize(r.Off, r.Len, a.stretch)
+		a.count(iv, r.Seq, 0)
 	}
 	iv.place(r.Seq, at)
 	a.mu.seq = max(a.mu.seq, r.Seq)

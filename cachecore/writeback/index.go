@@ -12,6 +12,7 @@ type index struct {
 	whole map[cachecore.Block]extent   // blocks that lie in one extent
 	parts map[cachecore.Block][]extent // of others, in order, disjoint
 	bare  spans                        // what reads as zeros where there is no extent
+	tails tails                        // of objects: so does this
 	bytes int64                        // of data, where it is counted once
 }
 
@@ -34,7 +35,7 @@ func newIndex() *index {
 	return &index{whole: map[cachecore.Block]extent{}, parts: map[cachecore.Block][]extent{}}
 }
 
-func (x *index) empty() bool { return len(x.whole)+len(x.parts)+len(x.bare) == 0 }
+func (x *index) empty() bool { return len(x.whole)+len(x.parts)+len(x.bare)+len(x.tails.of) == 0 }
 
 // put enters a record's data.
 func (x *index) put(off, n int64, seq cachecore.Seq) {
@@ -102,13 +103,27 @@ func cut(list []extent, from, to uint16) []extent {
 
 // zero enters that a range reads as zeros; unmap, that its space is given back.
 func (x *index) zero(off, n int64, unmap bool) {
+	x.cutOut(off, n)
+	x.bare = x.bare.add(span{off, off + n, unmap})
+}
+
+// cutOut takes a range out of the extents.
+func (x *index) cutOut(off, n int64) {
+	if n == 0 {
+		return
+	}
 	first, last := cachecore.Block(off/cachecore.BlockSize), cachecore.Block((off+n-1)/cachecore.BlockSize)
 	for _, b := range x.within(first, last) {
 		start := int64(b) * cachecore.BlockSize
 		from, to := max(off, start)-start, min(off+n, start+cachecore.BlockSize)-start
 		x.keep(b, cut(x.take(b), uint16(from), uint16(to)))
 	}
-	x.bare = x.bare.add(span{off, off + n, unmap})
+}
+
+// gap calls f for what of a range without extents reads as zeros.
+func (x *index) gap(from, to int64, f func(piece)) {
+	x.bare.each(from, to, f)
+	x.tails.each(from, to, f)
 }
 
 // within lists the blocks of a range that have extents, in no order.
@@ -165,11 +180,11 @@ func (x *index) each(off, n int64, f func(piece)) {
 			if from >= to {
 				continue
 			}
-			x.bare.each(off, from, f)
+			x.gap(off, from, f)
 			f(piece{off: from, n: to - from, seq: e.seq, skip: int64(e.skip) + from - start - int64(e.from)})
 			off = to
 		}
-		x.bare.each(off, stop, f)
+		x.gap(off, stop, f)
 		off = stop
 	}
 }

@@ -201,13 +201,15 @@ func (t *ticket) wait() error {
 			iv.index.put(r.Off, r.Len, r.Seq)
 		case writelog.Zero, writelog.Unmap:
 			iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
+		case writelog.Resize:
+			iv.index.resize(r.Off, r.Len, a.stretch)
 		}
 		if to, ok := a.mu.moved[r.Seq]; ok {
 			t.at = to
 		}
 		iv.place(r.Seq, t.at)
 		a.count(iv, r.Seq, t.size)
-		if iv.records == 1 || iv.size >= a.opts.IntervalSize {
+		if iv.records == 1 || iv.size >= a.mu.limit {
 			a.poke()
 		}
 	}
