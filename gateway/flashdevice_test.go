@@ -86,11 +86,17 @@ func TestAFlashTierIsResizedAndRemovedOnTheFly(t *testing.T) {
 	l.cache(3)
 	g := &Gateway{pools: map[string]*pool{"fast": l.pool, "slow": {}}, disks: []*disk{l.disk}}
 	before := g.flashStatus("fast").Bytes
+	if err := g.ResizeFlash(context.Background(), "fast", 96*mib+1); err != nil { // a file becomes longer
+		t.Fatal(err)
+	}
+	if now := g.flashStatus("fast").Bytes; now < before+24*mib || !l.warm(3) {
+		t.Errorf("%d bytes, then %d", before, now)
+	}
 	for _, c := range []struct {
 		pool  string
 		bytes int64
 		want  error
-	}{{"fast", 32 * mib, nil}, {"fast", 65 * mib, api.ErrRefused}, {"fast", 4096, api.ErrRefused}, {"slow", mib, api.ErrRefused}, {"none", mib, api.ErrNotFound}} {
+	}{{"fast", 32 * mib, nil}, {"fast", 4096, api.ErrRefused}, {"slow", mib, api.ErrRefused}, {"none", mib, api.ErrNotFound}} {
 		if err := g.ResizeFlash(context.Background(), c.pool, c.bytes); !errors.Is(err, c.want) {
 			t.Errorf("%s to %d: %v", c.pool, c.bytes, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	drive "forebay/cachecore/device"
 	"forebay/cachecore/flash"
 	"forebay/gateway/api"
 )
@@ -65,8 +66,8 @@ func (g *Gateway) flashOf(pool string) (*poolFlash, error) {
 	return p.flash, nil
 }
 
-// resize uses more or less of what is for reads: a write log behind it stays where it is. What lay beyond is forgotten. A file is as long as it was when it
-// was opened.
+// resize uses more or less of what is for reads: a write log behind it stays where it is. What lay beyond is forgotten. A file becomes as long as it has to,
+// and stays that long.
 func (f *poolFlash) resize(ctx context.Context, bytes int64) error {
 	f.turn.Lock()
 	defer f.turn.Unlock()
@@ -77,7 +78,9 @@ func (f *poolFlash) resize(ctx context.Context, bytes int64) error {
 	case store == nil:
 		return fmt.Errorf("%w: it has gone", api.ErrRefused)
 	case bytes > medium.Size():
-		return fmt.Errorf("%w: the medium has %d bytes for it; a larger one is for the configuration, and takes a restart", api.ErrRefused, medium.Size())
+		if err := grow(medium, bytes); err != nil {
+			return err
+		}
 	}
 	err := store.Resize(ctx, bytes)
 	if errors.Is(err, flash.ErrTooSmall) {
@@ -85,6 +88,19 @@ func (f *poolFlash) resize(ctx context.Context, bytes int64) error {
 	}
 	if err == nil {
 		f.log.Info().Int64("bytes", bytes).Msg("flash tier resized")
+	}
+	return err
+}
+
+// grow makes a medium larger that ends with what is for reads.
+func grow(medium drive.Device, bytes int64) error {
+	f, ok := medium.(interface{ Grow(size int64) error })
+	if !ok {
+		return fmt.Errorf("%w: it has %d bytes, behind which is the write log: a larger one is for the configuration, and takes a restart", api.ErrRefused, medium.Size())
+	}
+	err := f.Grow(bytes &^ (drive.Unit - 1))
+	if errors.Is(err, drive.ErrNoRoom) {
+		return fmt.Errorf("%w: %w", api.ErrRefused, err)
 	}
 	return err
 }

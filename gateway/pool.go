@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 // pool is what this gateway gives to an acceleration pool: the RAM tier, the flash tier below it, and beside it the buffers that fills read into.
 type pool struct {
 	name    string
-	arena   *ram.Arena
 	store   *ram.Store
+	arena   *ram.Arena // of the buffers
 	buffers *ram.Buffers
 	log     *poolLog   // nil: writes are the arrays' to answer
 	flash   *poolFlash // nil: it gives none
@@ -29,17 +30,19 @@ const (
 
 // newPool makes what a tier gives, and with it a write log if there is a medium for that alone, or if volumes need one and no flash may have it.
 func newPool(t configs.Tier, logged bool, log zerolog.Logger) (*pool, error) {
-	arena, err := newArena(int64(t.RAM)+fillBytes, log.With().Str("pool", t.Pool).Logger())
+	// Address space is for all that the machine has: more than that is no RAM tier.
+	store, err := ram.NewResizable(int64(t.RAM), ram.MachineMemory())
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", t.Pool, err)
 	}
-	store, err := ram.NewStore(arena.Take(int64(t.RAM)))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("pool %s: %w", t.Pool, err), arena.Close())
+	p := &pool{name: t.Pool, store: store}
+	if p.arena, err = ram.NewArena(fillBytes); err != nil {
+		return nil, errors.Join(fmt.Errorf("pool %s: %w", t.Pool, err), store.Close(context.Background()))
 	}
-	p := &pool{name: t.Pool, arena: arena, store: store, buffers: ram.NewBuffers(arena.Take(fillBytes))}
+	p.buffers = ram.NewBuffers(p.arena.Take(fillBytes))
+	warnUnlocked(cmp.Or(store.Locked(), p.arena.Locked()), log.With().Str("pool", t.Pool).Logger())
 	if err := p.needLog(t, t.Log != nil || logged && t.Flash == nil, log); err != nil {
-		return nil, errors.Join(err, arena.Close())
+		return nil, errors.Join(err, store.Close(context.Background()), p.arena.Close())
 	}
 	return p, nil
 }
@@ -100,8 +103,12 @@ func newArena(bytes int64, log zerolog.Logger) (*ram.Arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := arena.Locked(); err != nil {
+	warnUnlocked(arena.Locked(), log)
+	return arena, nil
+}
+
+func warnUnlocked(err error, log zerolog.Logger) {
+	if err != nil {
 		log.Warn().Err(err).Msg("memory is not page-locked: under memory pressure hits may become slow; raise the limit on locked memory (LimitMEMLOCK, ulimit -l)")
 	}
-	return arena, nil
 }

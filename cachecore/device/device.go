@@ -18,7 +18,7 @@ var (
 
 // Device is a medium of Size bytes.
 type Device interface {
-	// Size in bytes, a multiple of Unit. It stays while the device is open.
+	// Size in bytes, a multiple of Unit. It does not shrink while the device is open.
 	Size() int64
 	// ReadAt fills all of p or fails.
 	ReadAt(p []byte, off int64) error

@@ -83,6 +83,35 @@ func TestAFileGrowsAndKeepsItsContent(t *testing.T) {
 	}
 }
 
+func TestAFileGrowsWhileItIsOpen(t *testing.T) {
+	for _, sparse := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "tier")
+		f := open(t, device.Options{Path: path, Size: 1 << 20, Sparse: sparse})
+		last := device.Buffer(device.Unit)
+		last[0] = 42
+		if err := f.WriteAt(last, 1<<20-device.Unit); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.WriteAt(last, 2<<20-device.Unit); err == nil {
+			t.Error("written beyond the end")
+		}
+		if err := errors.Join(f.Grow(2<<20), f.Grow(1<<20), f.WriteAt(last, 2<<20-device.Unit), f.WriteDurable(last, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Grow(3<<20 + 1); err == nil || f.Size() != 2<<20 {
+			t.Errorf("%d bytes: %v", f.Size(), err)
+		}
+		got := device.Buffer(device.Unit)
+		if err := f.ReadAt(got, 1<<20-device.Unit); err != nil || got[0] != 42 {
+			t.Errorf("%d: %v", got[0], err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() != 2<<20 {
+			t.Errorf("%v: %v", info, err)
+		}
+		f.Close()
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	empty := filepath.Join(dir, "empty")

@@ -10,7 +10,7 @@ import (
 
 // Discard punches a hole into a sparse file, or discards a range of a block device. An allocated file keeps its space.
 func (f *File) Discard(off, n int64) error {
-	if err := CheckRange(f.size, off, n); err != nil {
+	if err := CheckRange(f.Size(), off, n); err != nil {
 		return fmt.Errorf("discard of %s: %w", f.path, err)
 	}
 	if n == 0 {

@@ -25,7 +25,7 @@ type File struct {
 	file   *os.File
 	fd     int
 	path   string
-	size   int64
+	size   atomic.Int64
 	block  bool // a block device
 	sparse bool
 	direct bool
@@ -52,15 +52,15 @@ func Open(o Options) (*File, error) {
 	return f, nil
 }
 
-// Size is what Open settled.
-func (f *File) Size() int64 { return f.size }
+// Size is what Open settled, or Grow.
+func (f *File) Size() int64 { return f.size.Load() }
 
 // Direct says whether I/O goes past the page cache.
 func (f *File) Direct() bool { return f.direct }
 
 // ReadAt reads in place.
 func (f *File) ReadAt(p []byte, off int64) error {
-	if err := Check(f.size, p, off); err != nil {
+	if err := Check(f.Size(), p, off); err != nil {
 		return fmt.Errorf("read %s: %w", f.path, err)
 	}
 	for len(p) > 0 {
@@ -94,7 +94,7 @@ func (f *File) WriteDurable(p []byte, off int64) error {
 }
 
 func (f *File) write(p []byte, off int64, flags int) error {
-	if err := Check(f.size, p, off); err != nil {
+	if err := Check(f.Size(), p, off); err != nil {
 		return fmt.Errorf("write %s: %w", f.path, err)
 	}
 	for len(p) > 0 {

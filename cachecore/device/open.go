@@ -54,13 +54,14 @@ func (f *File) fit(o Options) error {
 			return fmt.Errorf("make %s %d bytes long: %w", f.path, o.Size, err)
 		}
 	}
-	f.size = o.Size
-	if f.size == 0 {
-		f.size = end / Unit * Unit
+	size := o.Size
+	if size == 0 {
+		size = end / Unit * Unit
 	}
-	if f.size == 0 {
+	if size == 0 {
 		return fmt.Errorf("%s is empty; give it a size", f.path)
 	}
+	f.size.Store(size)
 	return nil
 }
 
@@ -95,7 +96,7 @@ func (f *File) allocate(off, n int64) error {
 // Allocate takes the space of a range of a sparse file now, so that no write there finds the file system full, as long as nothing of it is discarded. What
 // the range has stays. A block device has its space, and a file system that can't has none to give.
 func (f *File) Allocate(off, n int64) error {
-	if err := CheckRange(f.size, off, n); err != nil {
+	if err := CheckRange(f.Size(), off, n); err != nil {
 		return fmt.Errorf("allocate space of %s: %w", f.path, err)
 	}
 	if f.block || n == 0 {

@@ -36,7 +36,8 @@ func (b *Batch) Bytes(i int) []byte {
 	return b.store.bytes(b.sh.base+b.slots[i], 1)
 }
 
-// Publish makes the new content what is found, in place of what was there. A block without a slot is dropped: what was there is old.
+// Publish makes the new content what is found, in place of what was there. A block without a slot, or whose slot is leaving, is dropped: what was there
+// is old.
 func (b *Batch) Publish() {
 	if b.n == 0 {
 		return
@@ -46,7 +47,7 @@ func (b *Batch) Publish() {
 	for i, slot := range b.slots[:b.n] {
 		k := b.first + key(i)
 		switch {
-		case slot != none && !b.sh.closed:
+		case slot != none && slot < b.sh.limit && !b.sh.closed:
 			b.sh.install(k, slot)
 			continue
 		case slot != none:

@@ -13,6 +13,8 @@ type policy interface {
 	remove(slot uint32)
 	// victim forgets a slot without pins and returns it, or none if a bounded search found all pinned.
 	victim() uint32
+	// fit makes it one for that many slots. It is called without the lock, and what it returns with it.
+	fit(slots int) func()
 }
 
 // links are the neighbours of every slot of a shard; each slot is in one queue, or in the free list.
@@ -70,6 +72,7 @@ func (q *queue) replace(old, slot uint32) {
 
 // The patience of a search for a victim, so that no lock is held for long.
 const (
-	maxPinned = 64  // pinned slots passed over
-	maxSpared = 512 // slots spared because they were touched
+	maxPinned  = 64  // pinned slots passed over
+	maxSpared  = 512 // slots spared because they were touched
+	maxLeaving = 8   // victims that make no room, as their slots are leaving
 )

@@ -60,7 +60,7 @@ func (s *Store) each(obj cachecore.ObjectID, first cachecore.Block, n uint64, f 
 	if !ok || n == 0 {
 		return
 	}
-	if n > uint64(s.slots)*uint64(len(s.shards)) {
+	if n > uint64(s.size.Load())/cachecore.BlockSize {
 		for i := range s.shards {
 			s.shards[i].eachWithin(k, n, f)
 		}
@@ -86,27 +86,18 @@ func (s *Store) eachRun(k key, n uint64, f func(sh *shard, k key, n int)) {
 	}
 }
 
-// eachWithin goes through the hash table in pieces, so that hits don't wait for all of it.
+// eachWithin goes through the slots in pieces, so that hits don't wait for all of it. A block has the same slot until new content of it is published,
+// whatever becomes of the shard's size meanwhile: none is missed.
 func (sh *shard) eachWithin(k key, n uint64, f func(*shard, uint32)) {
 	const piece = 4096
-	for from := 0; from < len(sh.buckets); from += piece {
+	for from, more := 0, true; more; from += piece {
 		sh.mu.Lock()
-		sh.scan(from, min(from+piece, len(sh.buckets)), func(slot uint32) {
-			if at := key(sh.keys[slot]); at >= k && uint64(at-k) < n {
-				f(sh, slot)
+		for slot := from; slot < min(from+piece, int(sh.backed)); slot++ {
+			if at := key(sh.keys[slot]); at >= k && uint64(at-k) < n && sh.holds(uint32(slot)) {
+				f(sh, uint32(slot))
 			}
-		})
-		sh.mu.Unlock()
-	}
-}
-
-// scan calls f for all slots of some buckets; f may drop them.
-func (sh *shard) scan(from, to int, f func(slot uint32)) {
-	for b := from; b < to; b++ {
-		for slot := sh.buckets[b]; slot != none; {
-			next := sh.chain[slot]
-			f(slot)
-			slot = next
 		}
+		more = from+piece < int(sh.backed)
+		sh.letOthers()
 	}
 }

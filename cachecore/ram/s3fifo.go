@@ -27,11 +27,19 @@ const (
 )
 
 func newS3FIFO(sh *shard) policy {
-	n := len(sh.keys)
-	p := &s3fifo{sh: sh, small: newQueue(&sh.links), main: newQueue(&sh.links), ghosts: newGhost(n)}
-	p.smallTarget = max(1, n/smallShare)
-	p.window = uint32(p.smallTarget / windowPart)
+	p := &s3fifo{sh: sh, small: newQueue(&sh.links), main: newQueue(&sh.links)}
+	p.fit(int(sh.limit))()
 	return p
+}
+
+// fit forgets who left lately: that has not the same place in a table of another size.
+func (p *s3fifo) fit(slots int) func() {
+	ghosts := newGhost(slots)
+	return func() {
+		p.ghosts = ghosts
+		p.smallTarget = max(1, slots/smallShare)
+		p.window = uint32(p.smallTarget / windowPart)
+	}
 }
 
 func (p *s3fifo) queueOf(slot uint32) *queue {

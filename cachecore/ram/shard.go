@@ -14,59 +14,42 @@ type shard struct {
 
 	pinned atomic.Int64 // slots with pins
 
-	mu sync.Mutex
-	links
-	keys    []uint64
-	chain   []uint32 // next slot of the same bucket
-	buckets []uint32 // first slot of each
-	meta    []uint32 // the policy's, and hidden
-	refs    []atomic.Uint32
-	policy  policy
+	mu          sync.Mutex
+	filed, mask uint32 // buckets, and the bits that number them
+	index
+	policy policy
 
-	free   uint32 // list through next
-	out    int    // slots that are not free: reserved, cached or detached
+	free   queue // the newest is used first
+	out    int   // slots that are not free: reserved, cached or detached
 	cached int
 	closed bool
 	idle   chan struct{} // closed when closed and out is 0
+
+	limit   uint32 // slots from here on are not used any more, and those
+	backed  uint32 // from here on have no memory
+	leaving uint32 // of those in between, how many are in use yet
+	vacant  chan struct{}
 
 	hits, misses, inserts, evictions, refused uint64 // blocks
 
 	_ [64]byte // the next shard's mutex is on another cache line
 }
 
-// detached marks the refs of a slot that nobody finds any more. Pins never reach it.
-const detached = 1 << 31
+// Marks of refs: a slot that nobody finds any more, and a free one. Pins never reach them.
+const (
+	detached = 1 << 31
+	idling   = 1 << 30
+)
 
-func (sh *shard) init(base uint32, slots int, seed uint64, newPolicy func(*shard) policy) {
-	sh.base, sh.seed = base, seed
-	sh.links = links{next: make([]uint32, slots), prev: make([]uint32, slots)}
-	sh.keys = make([]uint64, slots)
-	sh.chain = make([]uint32, slots)
-	sh.buckets = make([]uint32, slots)
-	sh.meta = make([]uint32, slots)
-	sh.refs = make([]atomic.Uint32, slots)
+// init makes a shard of slots that have memory.
+func (sh *shard) init(x index, base, slots uint32, seed uint64, newPolicy func(*shard) policy) {
+	sh.index, sh.base, sh.seed = x, base, seed
 	sh.idle = make(chan struct{})
-	for i := range sh.buckets {
-		sh.buckets[i] = none
-		sh.next[i] = uint32(i) + 1
-	}
-	sh.next[slots-1] = none
+	sh.free = newQueue(&sh.links)
+	sh.prepare(0, slots)
+	sh.add(slots)
+	sh.setBuckets(slots)
 	sh.policy = newPolicy(sh)
-}
-
-func (sh *shard) hash(k key) uint64 { return mix(uint64(k) ^ sh.seed) }
-
-func (sh *shard) bucket(k key) *uint32 {
-	return &sh.buckets[within(uint32(sh.hash(k)>>32), len(sh.buckets))]
-}
-
-// find returns the slot of a key, hidden or not.
-func (sh *shard) find(k key) uint32 {
-	slot := *sh.bucket(k)
-	for slot != none && sh.keys[slot] != uint64(k) {
-		slot = sh.chain[slot]
-	}
-	return slot
 }
 
 // visible returns the slot of a key unless it is hidden.
@@ -122,8 +105,11 @@ func (sh *shard) reserve() uint32 {
 	if sh.closed {
 		return none
 	}
-	if sh.free == none {
-		victim := sh.policy.victim()
+	for leaving := 0; sh.free.n == 0; leaving++ {
+		victim := none
+		if leaving < maxLeaving {
+			victim = sh.policy.victim()
+		}
 		if victim == none {
 			sh.refused++
 			return none
@@ -132,23 +118,27 @@ func (sh *shard) reserve() uint32 {
 		sh.unlink(victim)
 		sh.release(victim)
 	}
-	slot := sh.free
-	sh.free = sh.next[slot]
+	slot := sh.free.newest
+	sh.free.remove(slot)
+	sh.refs[slot].Store(0)
 	sh.out++
 	return slot
 }
 
-// release makes a slot free that nobody finds or pins.
+// release gives up a slot that nobody finds or pins. It is the last that is done with it: a leaving one may lose its memory.
 func (sh *shard) release(slot uint32) {
-	sh.refs[slot].Store(0)
-	sh.next[slot] = sh.free
-	sh.free = slot
 	if sh.out--; sh.closed && sh.out == 0 {
 		close(sh.idle)
 	}
+	if slot >= sh.limit {
+		sh.left()
+		return
+	}
+	sh.refs[slot].Store(idling)
+	sh.free.push(slot)
 }
 
-// install makes a reserved slot the content of a key, in place of what was there. The caller has filled it.
+// install makes a reserved slot, which is not leaving, the content of a key, in place of what was there. The caller has filled it.
 func (sh *shard) install(k key, slot uint32) {
 	old := sh.find(k)
 	if old != none {
@@ -160,9 +150,7 @@ func (sh *shard) install(k key, slot uint32) {
 		sh.policy.admit(slot, uint32(sh.hash(k)))
 	}
 	sh.keys[slot] = uint64(k)
-	bucket := sh.bucket(k)
-	sh.chain[slot], *bucket = *bucket, slot
-	sh.cached++
+	sh.link(slot)
 	sh.inserts++
 }
 
@@ -171,16 +159,6 @@ func (sh *shard) drop(slot uint32) {
 	sh.policy.remove(slot)
 	sh.unlink(slot)
 	sh.detach(slot)
-}
-
-// unlink takes a slot out of the hash table.
-func (sh *shard) unlink(slot uint32) {
-	at := sh.bucket(key(sh.keys[slot]))
-	for *at != slot {
-		at = &sh.chain[*at]
-	}
-	*at = sh.chain[slot]
-	sh.cached--
 }
 
 // detach frees a slot that is in no table and queue, or leaves that to its last Release.

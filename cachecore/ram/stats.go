@@ -17,7 +17,7 @@ type Stats struct {
 
 // Stats adds the shards up, one after the other.
 func (s *Store) Stats() Stats {
-	st := Stats{Bytes: int64(s.slots) * int64(len(s.shards)) * cachecore.BlockSize, IndexBytes: s.indexBytes()}
+	st := Stats{Bytes: s.size.Load(), IndexBytes: s.indexBytes()}
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
@@ -33,15 +33,17 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// indexBytes is all that the store has allocated beside the memory of its blocks.
+// indexBytes is what the store needs beside the memory of its blocks.
 func (s *Store) indexBytes() int64 {
 	total := int64(unsafe.Sizeof(*s)) + int64(len(s.shards))*int64(unsafe.Sizeof(shard{}))
 	for i := range s.shards {
 		sh := &s.shards[i]
-		total += int64(8*cap(sh.keys) + 4*(cap(sh.next)+cap(sh.prev)+cap(sh.chain)+cap(sh.buckets)+cap(sh.meta)+cap(sh.refs)))
+		sh.mu.Lock()
+		total += entryBytes * int64(sh.backed)
 		if p, ok := sh.policy.(*s3fifo); ok {
 			total += int64(unsafe.Sizeof(*p)) + 4*int64(cap(p.ghosts.entries))
 		}
+		sh.mu.Unlock()
 	}
 	return total
 }

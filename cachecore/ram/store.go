@@ -1,22 +1,28 @@
 package ram
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"forebay/cachecore"
 )
 
 // Store keeps blocks of any number of objects in one piece of memory. It is safe for concurrent use. It knows nothing of what the array
 // holds: that what it keeps is true is its users' to see to (cachecore/volume).
-//
-// Its size is fixed. A tier that grows becomes a second store; one that is withdrawn is closed.
 type Store struct {
-	mem    []byte
+	mem    []byte // of the blocks
 	shards []shard
-	slots  uint32 // of each shard
+	slots  uint32 // of each shard there is room for
 	seed   uint64
+
+	layout layout
+	space  *space // nil: the memory is another's
+	size   atomic.Int64
+
+	turn   chan struct{} // of who resizes or ends it
+	closed bool          // turn guards it
 }
 
 // ErrTooSmall: less memory than one run.
@@ -24,32 +30,93 @@ var ErrTooSmall = errors.New("a store needs 64 KiB at least")
 
 const (
 	maxShards = 64
-	minSlots  = 1024 // of a shard, where there is more than one
+	minSlots  = 1024 // of a shard at the start, where there is more than one
 
 	// MaxRead is the longest ReadNow in bytes.
 	MaxRead = 4 << 20
 )
 
-// NewStore makes a store of mem (Arena.Take), which is its own from then on.
+// NewStore makes a store of mem (Arena.Take), which is its own from then on. It may use less of it for a while, but gives nothing back.
 func NewStore(mem []byte) (*Store, error) { return newStore(mem, newS3FIFO, rand.Uint64()) }
 
 func newStore(mem []byte, newPolicy func(*shard) policy, seed uint64) (*Store, error) {
-	slots := len(mem) / cachecore.BlockSize
+	l, err := layoutFor(int64(len(mem)), int64(len(mem)))
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{mem: mem, layout: l, seed: seed}
+	s.build(l.heapIndex(), uint32(l.stride), newPolicy)
+	return s, nil
+}
+
+// NewResizable makes a store that has memory of its own, and may get most bytes of it. Where so much address space is not to be had it is content with
+// less.
+func NewResizable(bytes, most int64) (*Store, error) {
+	most = max(bytes, most)
+	if !reserving {
+		most = min(most, 2*bytes)
+	}
+	s, err := reserve(bytes, most)
+	if err != nil && most > bytes {
+		s, err = reserve(bytes, bytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("arena of %d bytes: %w", bytes, err)
+	}
+	return s, nil
+}
+
+func reserve(bytes, most int64) (*Store, error) {
+	l, err := layoutFor(bytes, most)
+	if err != nil {
+		return nil, err
+	}
+	space, err := newSpace(l.bytes())
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{mem: space.mem[:l.blocks()], space: space, layout: l, seed: rand.Uint64()}
+	slots := uint32(bytes / cachecore.BlockSize / int64(l.shards))
+	for i := range l.shards {
+		if err := l.ranges(i, 0, slots, space.use); err != nil {
+			return nil, errors.Join(err, space.unmap())
+		}
+	}
+	s.build(space.mem[l.blocks():], slots, newS3FIFO)
+	return s, nil
+}
+
+// Locked returns why not all pages of its own memory are locked, or nil, as Arena.Locked does. A Resize may change that.
+func (s *Store) Locked() error {
+	if s.space == nil {
+		return nil
+	}
+	return s.space.lockErr.get()
+}
+
+// layoutFor has as many shards as are good for the size at the start.
+func layoutFor(bytes, most int64) (layout, error) {
+	slots := bytes / cachecore.BlockSize
 	if slots < RunBlocks {
-		return nil, ErrTooSmall
+		return layout{}, ErrTooSmall
 	}
-	if slots >= 1<<32-1 {
-		return nil, errors.New("a store of more than 16 TiB")
+	if most/cachecore.BlockSize >= 1<<32-1 {
+		return layout{}, errors.New("a store of more than 16 TiB")
 	}
-	n := 1
+	n := int64(1)
 	for n < maxShards && slots/(2*n) >= minSlots {
 		n *= 2
 	}
-	s := &Store{mem: mem, shards: make([]shard, n), slots: uint32(slots / n), seed: seed}
+	return layout{shards: int(n), stride: int(most / cachecore.BlockSize / n)}, nil
+}
+
+func (s *Store) build(index []byte, slots uint32, newPolicy func(*shard) policy) {
+	s.shards, s.slots, s.turn = make([]shard, s.layout.shards), uint32(s.layout.stride), make(chan struct{}, 1)
 	for i := range s.shards {
-		s.shards[i].init(uint32(i)*s.slots, int(s.slots), mix(s.seed+uint64(i)), newPolicy)
+		x := s.layout.carve(index[i*s.layout.index():])
+		s.shards[i].init(x, uint32(i)*s.slots, slots, mix(s.seed+uint64(i)), newPolicy)
 	}
-	return s, nil
+	s.count()
 }
 
 func (s *Store) shardOf(k key) *shard {
@@ -119,30 +186,4 @@ func tokenOf(slot uint32, n int) uint64 { return uint64(n)<<32 | uint64(slot) }
 func (s *Store) Release(token uint64) {
 	slot, n := uint32(token), int(token>>32)
 	s.shards[slot/s.slots].unpin(slot%s.slots, n)
-}
-
-// Close drops everything, takes nothing any more, and waits until the last pin and Batch is given back or ctx ends. After nil the memory
-// is the caller's again. It is called once.
-func (s *Store) Close(ctx context.Context) error {
-	for i := range s.shards {
-		s.shards[i].close()
-	}
-	for i := range s.shards {
-		select {
-		case <-s.shards[i].idle:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-func (sh *shard) close() {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sh.scan(0, len(sh.buckets), sh.drop)
-	sh.closed = true
-	if sh.out == 0 {
-		close(sh.idle)
-	}
 }

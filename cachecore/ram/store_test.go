@@ -385,3 +385,6 @@ func TestHitAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// blockOf is what fill has taken for the block.
+func blockOf(p []byte) uint64 { return binary.LittleEndian.Uint64(p) }

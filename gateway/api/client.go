@@ -52,6 +52,14 @@ func (c *Client) OperateFlash(ctx context.Context, pool string, o FlashOperation
 	return nil
 }
 
+// OperateRAM has a gateway resize a pool's RAM tier.
+func (c *Client) OperateRAM(ctx context.Context, pool string, o RAMOperation) error {
+	if err := c.post(ctx, "/api/v1/pools/"+url.PathEscape(pool)+"/ram", o); err != nil {
+		return fmt.Errorf("pool %s: %w", pool, err)
+	}
+	return nil
+}
+
 func (c *Client) post(ctx context.Context, path string, o any) error {
 	body, err := json.Marshal(o)
 	if err != nil {

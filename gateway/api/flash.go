@@ -23,16 +23,6 @@ type Flash struct {
 	WriteBudget      int64   `json:"writeBudget"` // bytes a day
 }
 
-// TierOperator is what the server has the gateway do with its tiers and with what they hold.
-type TierOperator interface {
-	// DropCache forgets all that is cached of a volume: its array was changed by others.
-	DropCache(ctx context.Context, volume string) error
-	// ResizeFlash makes a pool's flash tier use that many bytes of its device.
-	ResizeFlash(ctx context.Context, pool string, bytes int64) error
-	// RemoveFlash takes a pool's flash tier out, for good.
-	RemoveFlash(ctx context.Context, pool string) error
-}
-
 // FlashOperation is the body of a POST to /api/v1/pools/NAME/flash: a new size, or that it goes.
 type FlashOperation struct {
 	Bytes  int64 `json:"bytes,omitempty"`

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,9 +47,7 @@ func operations(mux *http.ServeMux, o Operator) {
 	handle := func(name string, do func(ctx context.Context, volume string, op Operation) error) {
 		mux.HandleFunc("POST /api/v1/volumes/{name}/"+name, func(w http.ResponseWriter, r *http.Request) {
 			var op Operation
-			d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOperation))
-			d.DisallowUnknownFields()
-			if err := d.Decode(&op); err != nil {
+			if err := decode(w, r, &op); err != nil {
 				http.Error(w, "the body: "+err.Error(), http.StatusBadRequest)
 				return
 			}
@@ -72,16 +69,7 @@ func operations(mux *http.ServeMux, o Operator) {
 		return o.DeclareLost(ctx, volume)
 	})
 	handle("drop-cache", func(ctx context.Context, volume string, _ Operation) error { return o.DropCache(ctx, volume) })
-	mux.HandleFunc("POST /api/v1/pools/{name}/flash", func(w http.ResponseWriter, r *http.Request) {
-		var op FlashOperation
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOperation))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&op); err != nil {
-			http.Error(w, "the body: "+err.Error(), http.StatusBadRequest)
-			return
-		}
-		answer(w, op.do(r.Context(), r.PathValue("name"), o))
-	})
+	tierOperations(mux, o)
 }
 
 // errTime is a time that is none.

@@ -281,6 +281,9 @@ func (s source) DeclareLost(_ context.Context, volume string) error {
 func (s source) DropCache(_ context.Context, volume string) error {
 	return s.operate("drop-cache", volume, "")
 }
+func (s source) ResizeRAM(_ context.Context, pool string, bytes int64) error {
+	return s.operate("ram", pool, fmt.Sprint(bytes))
+}
 func (s source) ResizeFlash(_ context.Context, pool string, bytes int64) error {
 	return s.operate("resize", pool, fmt.Sprint(bytes))
 }
@@ -315,11 +318,19 @@ func TestOperationsReachTheGateway(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
+	if err := c.OperateRAM(t.Context(), "a pool", api.RAMOperation{Bytes: 1 << 30}); err != nil {
+		t.Error(err)
+	}
+	for _, bytes := range []int64{0, -1} {
+		if err := c.OperateRAM(t.Context(), "a pool", api.RAMOperation{Bytes: bytes}); err == nil || !strings.Contains(err.Error(), "pool a pool: ") {
+			t.Errorf("%d: %v", bytes, err)
+		}
+	}
 	if err := c.Operate(t.Context(), "vol 1", "recover", api.Operation{}); err == nil || !strings.Contains(err.Error(), "accepted") {
 		t.Errorf("a loss that is not accepted: %v", err)
 	}
 	slices.Sort(done)
-	if want := []string{"barrier vol 1 1m0s", "drain vol 1", "drop-cache vol 1", "lost vol 1", "pause vol 1 30m0s", "policy vol 1 back", "remove a pool", "resize a pool 21474836480"}; !slices.Equal(done, want) {
+	if want := []string{"barrier vol 1 1m0s", "drain vol 1", "drop-cache vol 1", "lost vol 1", "pause vol 1 30m0s", "policy vol 1 back", "ram a pool 1073741824", "remove a pool", "resize a pool 21474836480"}; !slices.Equal(done, want) {
 		t.Errorf("%q", done)
 	}
 }

@@ -42,6 +42,8 @@ func TestCommandLinesThatAreWrongAreRefused(t *testing.T) {
 		{"version more", "more"},
 		{"bench", "1 arg"},
 		{"volume recover vol1", "--accept-data-loss"},
+		{"tier ram fast", `"size" not set`},
+		{"tier ram fast --size much", `"much" is not a size`},
 		{"tier flash fast", "either --size or --remove"},
 		{"tier flash fast --remove --size 1GiB", "either --size or --remove"},
 		{"tier flash fast --size much", `"much" is not a size`},

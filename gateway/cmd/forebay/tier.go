@@ -15,7 +15,31 @@ func tierCommand() *cobra.Command {
 	var url string
 	cmd := &cobra.Command{Use: "tier", Short: "Change what a gateway gives to a pool, while it runs"}
 	cmd.PersistentFlags().StringVar(&url, "api", cmp.Or(os.Getenv("FOREBAY_API"), api.DefaultURL), "the gateway to ask, else that of FOREBAY_API")
-	cmd.AddCommand(tierFlashCommand(func() *api.Client { return api.NewClient(url) }))
+	client := func() *api.Client { return api.NewClient(url) }
+	cmd.AddCommand(tierRAMCommand(client), tierFlashCommand(client))
+	return cmd
+}
+
+func tierRAMCommand(client func() *api.Client) *cobra.Command {
+	var size string
+	cmd := &cobra.Command{
+		Use:   "ram POOL --size SIZE",
+		Short: "Resize a pool's RAM tier",
+		Long: `Use more or less RAM for a pool, up to what the machine has. Volumes go on meanwhile. What does not fit any more is forgotten, and its memory given
+back. A write log in RAM is no part of it, and stays.
+
+It holds until the gateway starts again: change the configuration too.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var bytes configs.Size
+			if err := bytes.UnmarshalText([]byte(size)); err != nil {
+				return err
+			}
+			return client().OperateRAM(cmd.Context(), args[0], api.RAMOperation{Bytes: int64(bytes)})
+		},
+	}
+	cmd.Flags().StringVar(&size, "size", "", "bytes to cache in RAM, such as 16GiB")
+	_ = cmd.MarkFlagRequired("size") // fails for flags that aren't there
 	return cmd
 }
 
@@ -28,8 +52,9 @@ func tierFlashCommand(client func() *api.Client) *cobra.Command {
 		Long: `Use more or less of the device that is a pool's flash tier, or take the tier out. Volumes go on meanwhile. What does not fit any more is forgotten.
 A write log in the end of the device is no part of it, and stays.
 
-It holds until the gateway starts again: change the configuration too. A file that is to become longer than it is takes the configuration and a
-restart.`,
+A file becomes as long as it has to, unless a write log is in its end.
+
+It holds until the gateway starts again: change the configuration too. A tier that is larger than the configuration says is made anew then.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (size != "") == remove {
