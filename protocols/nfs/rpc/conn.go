@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"forebay/protocols/workers"
 )
 
 // conn is one connection of a server. Its goroutine, the reader, runs it to its end.
@@ -24,7 +26,8 @@ type conn struct {
 	free   freelist
 	alive  deadline // of reads; the reader's
 
-	calls    sync.WaitGroup // on goroutines of their own
+	workers  *workers.Pool[job]
+	calls    sync.WaitGroup // that workers have
 	running  atomic.Int32   // those
 	received atomic.Uint64
 	stopping atomic.Bool
@@ -37,6 +40,7 @@ const lingerTimeout = time.Second
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, net: nc, remote: addrPort(nc.RemoteAddr()), since: time.Now(), out: newOutbox(nc, s.opts.StallTimeout),
 		quota: newQuota(s.opts.Limits.Calls, s.opts.Limits.Memory)}
+	c.workers = workers.New(c.work)
 	c.alive.set = nc.SetReadDeadline
 	c.in = records{from: nc, limit: s.opts.Limits.Record, buf: make([]byte, readBuffer), wait: c.wait, get: c.get, put: c.put}
 	return c
@@ -54,6 +58,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 func (c *conn) run() {
 	err := c.serve()
 	c.calls.Wait()
+	c.workers.Close()
 	if c.out.drain() == nil && !errors.Is(err, io.EOF) {
 		c.linger()
 	}
@@ -147,7 +152,7 @@ func (c *conn) receive(record []byte, m memory) error {
 	return nil
 }
 
-// start serves a call on a goroutine of its own.
+// start has a worker serve a call.
 func (c *conn) start(program Program, call *Call) error {
 	if err := c.reserve(1, 0); err != nil {
 		c.recycle(call)
@@ -157,18 +162,25 @@ func (c *conn) start(program Program, call *Call) error {
 	call.detach()
 	c.calls.Add(1)
 	c.running.Add(1)
-	go func() {
-		roomyStack(0)
-		defer c.calls.Done()
-		program.Serve(c.srv.calls, call)
-		c.running.Add(-1)
-		c.deliver(call)
-		runtime.Gosched() // others that are about to deliver go first, and go with it
-		if c.out.flush() != nil {
-			c.net.Close() // the reader sees it
-		}
-	}()
+	c.workers.Do(job{program, call})
 	return nil
+}
+
+// job is a call on its way to a worker, and who serves it.
+type job struct {
+	program Program
+	call    *Call
+}
+
+func (c *conn) work(j job) {
+	defer c.calls.Done()
+	j.program.Serve(c.srv.calls, j.call)
+	c.running.Add(-1)
+	c.deliver(j.call)
+	runtime.Gosched() // others that are about to deliver go first, and go with it
+	if c.out.flush() != nil {
+		c.net.Close() // the reader sees it
+	}
 }
 
 // deliver queues the reply of a call.
