@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"forebay/cachecore/writeback"
+	"forebay/cachecore/writelog"
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
 )
@@ -43,7 +44,7 @@ func toldAway(t *testing.T) {
 	ctx := t.Context()
 	go func() {
 		var w nfs.WccResult
-		done <- r.Do(ctx, &nfs.Caller{}, nfs.ProcSetAttr, &nfs.SetAttrArgs{Object: h, Attr: nfs.SetAttr{Size: nfs.Some(uint64(3))}}, &w)
+		done <- r.Do(ctx, &nfs.Caller{}, nfs.ProcSetAttr, &nfs.SetAttrArgs{Object: h, Attr: nfs.SetAttr{Mode: nfs.Some(uint32(0o600))}}, &w)
 	}()
 	synctest.Wait()
 	select {
@@ -85,7 +86,7 @@ func TestNoFileIsStagedInWriteThrough(t *testing.T) {
 	h := r.mem.Put("a", nil)
 	r.write(h, 0, []byte("content"))
 	f := r.find(h)
-	r.logged(f, mark{99, 1}) // the log has failed before it had that
+	r.logged(f, &writelog.Record{Seq: 99, Epoch: 1}) // the log has failed before it had that
 	r.letGo(f)
 	_ = r.FileSystem.Log(r.log).Void(7, 2)
 	if r.anyDirty() || r.find(h) != nil {

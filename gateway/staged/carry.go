@@ -9,26 +9,45 @@ import (
 	"forebay/protocols/nfs"
 )
 
-// WriteAt implements cachecore.Array: what an interval has of a file. What the filer refuses for good is parked, which counts as written.
+// WriteAt implements cachecore.Array: what an interval has of a file.
 func (p *space) WriteAt(ctx context.Context, data []byte, addr int64, _ cachecore.WriteOptions) error {
 	f, off := p.system.at(addr>>slotBits), uint64(addr%slotSize)
+	return p.give(ctx, f, func(c *nfs.Caller) error { return p.write(ctx, f, c, data, off) },
+		func(reason error) error { return p.system.parks.put(f.handle, data, off, reason) })
+}
+
+// Resize implements writeback.Objects: the size that an interval has of a file.
+func (p *space) Resize(ctx context.Context, addr int64) error {
+	f, size := p.system.at(addr>>slotBits), uint64(addr%slotSize)
+	send := func(c *nfs.Caller) error {
+		a := nfs.SetAttrArgs{Object: f.handle, Attr: nfs.SetAttr{Size: nfs.Some(size)}}
+		return p.call(ctx, c, nfs.ProcSetAttr, &a, new(nfs.WccResult))
+	}
+	return p.give(ctx, f, send, func(reason error) error { return p.system.parks.resize(f.handle, size, reason) })
+}
+
+// Stretch implements writeback.Objects.
+func (p *space) Stretch() int64 { return slotSize }
+
+// give sends something of a file to the filer. What that refuses for good is parked, which counts as sent.
+func (p *space) give(ctx context.Context, f *file, send func(c *nfs.Caller) error, park func(reason error) error) error {
 	if p.system.parks.has(f.handle) {
-		return p.system.parks.put(f.handle, data, off, nil)
+		return park(nil)
 	}
 	refused := f.isRefused()
 	if refused == nil {
-		if refused = p.carry(ctx, f, data, off); refused == nil || !forGood(refused) {
+		if refused = p.carry(ctx, f, send); refused == nil || !forGood(refused) {
 			return refused
 		}
 		f.moved(p.system.next(), nil)
 	}
 	p.system.opts.Logger.Error().Err(refused).Hex("file", f.handle).Str("saved", p.system.parks.path(f.handle)).
 		Msg("the filer refuses for good what has been acknowledged of a file: it is saved, and the file is refused from now on")
-	return p.system.parks.put(f.handle, data, off, refused)
+	return park(refused)
 }
 
-// carry writes to a file on behalf of whoever may.
-func (p *space) carry(ctx context.Context, f *file, data []byte, off uint64) (err error) {
+// carry changes a file on behalf of whoever may.
+func (p *space) carry(ctx context.Context, f *file, send func(c *nfs.Caller) error) (err error) {
 	f.move()
 	if !f.isKnown() { // as after a restart: nobody knows who owns it
 		if err := p.worded(nfs.ProcGetAttr, p.system.meet(ctx, &nfs.Caller{}, f)); err != nil {
@@ -36,7 +55,7 @@ func (p *space) carry(ctx context.Context, f *file, data []byte, off uint64) (er
 		}
 	}
 	for _, c := range f.writers() {
-		if err = p.write(ctx, f, &c, data, off); err == nil {
+		if err = send(&c); err == nil {
 			f.carriedAs(c)
 			p.toCommit(f)
 		}

@@ -28,6 +28,8 @@ type file struct {
 	base   times    // of the filer, that stand for those that are shown
 	shown  times
 	end    uint64 // of what was acknowledged while it was dirty
+	sized  bool   // end is the size, whatever the filer says: a record sets that
+	reach  uint64 // no record has content behind it
 	last   mark   // the newest record
 	dirty  bool
 	moving bool
@@ -61,7 +63,10 @@ func (f *file) learn(a *nfs.Attr) {
 	switch {
 	case !f.known:
 		f.known, f.base = true, now
-		f.shown = times{latest(f.shown.mtime, now.mtime), latest(f.shown.ctime, now.ctime)}
+		f.shown.ctime = latest(f.shown.ctime, now.ctime)
+		if !f.dirty || !ahead(now.mtime) { // else its records take that back
+			f.shown.mtime = latest(f.shown.mtime, now.mtime)
+		}
 	case f.moving: // the destager's doing
 	default: // others', if anybody's
 		if now.mtime != f.base.mtime {
@@ -81,7 +86,10 @@ func (f *file) show() nfs.Attr { return f.showOf(f.attr) }
 // showOf is what is to be shown of what the filer said. f.mu is held.
 func (f *file) showOf(a nfs.Attr) nfs.Attr {
 	a.Mtime, a.Ctime = f.shown.mtime, f.shown.ctime
-	if f.dirty {
+	switch {
+	case f.dirty && f.sized:
+		a.Size = f.end
+	case f.dirty:
 		a.Size = max(a.Size, f.end)
 	}
 	return a
@@ -94,6 +102,15 @@ func weak(a *nfs.Attr) nfs.WccAttr {
 // written takes in a WRITE that the log has, up to an end, and returns what it changed. before is what was shown before it was logged: by now the filer
 // may have it too.
 func (f *file) written(before nfs.Attr, end uint64) nfs.WccData {
+	return f.acknowledged(before, func() { f.end = max(f.end, end) })
+}
+
+// resized is written of a SETATTR of the size.
+func (f *file) resized(before nfs.Attr, size uint64) nfs.WccData {
+	return f.acknowledged(before, func() { f.end, f.sized, f.reach = size, true, size })
+}
+
+func (f *file) acknowledged(before nfs.Attr, enter func()) nfs.WccData {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if timesOf(&before) != f.shown { // others of ours came between
@@ -102,7 +119,7 @@ func (f *file) written(before nfs.Attr, end uint64) nfs.WccData {
 	now := timeOf(time.Now().Add(-coarseness))
 	f.shown = times{modified(now, f.shown.mtime), after(now, f.shown.ctime)}
 	if f.dirty { // else the filer has it already
-		f.end = max(f.end, end)
+		enter()
 	}
 	return nfs.WccData{Before: nfs.Some(weak(&before)), After: nfs.Some(f.show())}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -38,6 +39,8 @@ type FileSystem struct {
 	array *writeback.Array
 	space space
 	parks parks
+
+	longestFile atomic.Uint64 // that the filer can have, once it has said so
 
 	mu struct {
 		sync.Mutex

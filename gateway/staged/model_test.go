@@ -73,8 +73,8 @@ func (m *model) both(f func(u nfstest.User, dir nfs.Handle) nfs.Status) {
 
 func (m *model) step() {
 	i, j := rapid.IntRange(0, names-1).Draw(m.T, "file"), rapid.IntRange(0, names-1).Draw(m.T, "other")
-	what := rapid.SampledFrom([]string{"create", "write", "write", "write", "write", "truncate", "chmod", "empty", "remove", "rename", "link", "drain",
-		"restart", "filer", "through", "back"}).Draw(m.T, "what")
+	what := rapid.SampledFrom([]string{"create", "write", "write", "write", "write", "truncate", "truncate", "chmod", "empty", "remove", "rename", "link", "drain",
+		"restart", "cut short", "filer", "through", "back"}).Draw(m.T, "what")
 	off, size := rapid.Uint64Range(0, 20000).Draw(m.T, "offset"), rapid.IntRange(1, 9000).Draw(m.T, "size")
 	on := func(f func(u nfstest.User, h nfs.Handle) nfs.Status) {
 		m.both(func(u nfstest.User, dir nfs.Handle) nfs.Status {
@@ -124,6 +124,9 @@ func (m *model) disturb(what string) {
 	case "restart":
 		clear(m.times) // the filer's own are shown then
 		m.rig.restart()
+	case "cut short":
+		clear(m.times)
+		m.rig.cutShort(rapid.IntRange(0, 8).Draw(m.T, "calls"))
 	case "filer":
 		m.rig.mem.Restart()
 	case "through", "back":

@@ -60,10 +60,15 @@ func (s *FileSystem) settle(ctx context.Context, files ...*file) (release func()
 	return release, nil
 }
 
-// setAttr changes a file that has no records.
+// setAttr logs a size, and changes anything else of a file when that has no records.
 func (s *FileSystem) setAttr(ctx context.Context, c *nfs.Caller, a *nfs.SetAttrArgs, r *nfs.WccResult) error {
 	if !s.logs() {
 		return s.pass(ctx, c, nfs.ProcSetAttr, a, r)
+	}
+	if onlySize(a) {
+		if done, err := s.resize(ctx, c, a, r); done {
+			return err
+		}
 	}
 	f := s.borrow(a.Object)
 	if f == nil {

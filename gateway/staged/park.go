@@ -12,8 +12,8 @@ import (
 )
 
 // parks is what the filer has refused for good (PROTOCOL E4): of each file a directory named by its handle, with its content, where it was
-// acknowledged, in `data`, and the ranges of that, by offset and length, in `ranges`, beside the filer's words in `reason`. An operator who has taken care of it
-// removes the directory; after the next start the file is served again.
+// acknowledged, in `data`, and in `ranges` what is to be done with that, in order: a line has the offset and the length of content, or "size" and that. The
+// filer's words are in `reason`. An operator who has taken care of it removes the directory; after the next start the file is served again.
 type parks struct {
 	dir    string
 	saving sync.Mutex // held while something is saved; before mu
@@ -53,6 +53,22 @@ func (p *parks) path(h nfs.Handle) string { return filepath.Join(p.dir, hex.Enco
 
 // put saves content, durably. reason is why, the first time.
 func (p *parks) put(h nfs.Handle, data []byte, off uint64, reason error) error {
+	return p.save(h, func(f *os.File) error { _, err := f.WriteAt(data, int64(off)); return err }, fmt.Sprintf("%d %d\n", off, len(data)), reason)
+}
+
+// resize saves a size, as put does.
+func (p *parks) resize(h nfs.Handle, size uint64, reason error) error {
+	return p.save(h, func(f *os.File) error {
+		now, err := f.Stat()
+		if err != nil || now.Size() <= int64(size) {
+			return err
+		}
+		return f.Truncate(int64(size))
+	}, fmt.Sprintf("size %d\n", size), reason)
+}
+
+// save changes the content, and says how in a line.
+func (p *parks) save(h nfs.Handle, change func(data *os.File) error, line string, reason error) error {
 	p.saving.Lock()
 	defer p.saving.Unlock()
 	dir := p.path(h)
@@ -61,8 +77,8 @@ func (p *parks) put(h nfs.Handle, data []byte, off uint64, reason error) error {
 	}
 	p.hold(h)
 	steps := []error{
-		save(filepath.Join(dir, "data"), func(f *os.File) error { _, err := f.WriteAt(data, int64(off)); return err }),
-		save(filepath.Join(dir, "ranges"), func(f *os.File) error { return appendTo(f, fmt.Sprintf("%d %d\n", off, len(data))) }),
+		save(filepath.Join(dir, "data"), change),
+		save(filepath.Join(dir, "ranges"), func(f *os.File) error { return appendTo(f, line) }),
 	}
 	if reason != nil {
 		steps = append(steps, save(filepath.Join(dir, "reason"), func(f *os.File) error { return appendTo(f, reason.Error()+"\n") }))

@@ -23,7 +23,7 @@ func (l *log) Append(r writelog.Record, data [][]byte, done func(writelog.Positi
 	s := l.system
 	f := s.at(r.Off >> slotBits)
 	r.Object, r.Off = f.handle, r.Off%slotSize
-	before := s.logged(f, mark{r.Seq, r.Epoch}) // first: older records may be trimmed meanwhile
+	before := s.logged(f, &r) // first: older records may be trimmed meanwhile
 	if err := l.Log.Append(r, data, done); err != nil {
 		s.unlogged(f, before)
 		return err
@@ -32,11 +32,15 @@ func (l *log) Append(r writelog.Record, data [][]byte, done func(writelog.Positi
 }
 
 // logged notes a record of a file, and returns the newest before it.
-func (s *FileSystem) logged(f *file, r mark) (before mark) {
+func (s *FileSystem) logged(f *file, r *writelog.Record) (before mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.dirty[f], f.leaving = true, false
-	return f.logged(r)
+	var end int64
+	if r.Kind == writelog.Write {
+		end = r.Off + r.Len
+	}
+	return f.logged(mark{r.Seq, r.Epoch}, uint64(end))
 }
 
 // unlogged notes that the log hasn't taken the newest record of a file.
@@ -94,16 +98,30 @@ func (s *FileSystem) Recover(r writelog.Record, at writelog.Position) {
 	s.mu.Lock()
 	f := s.recall(r.Object)
 	s.mu.Unlock()
-	if f == nil || r.Kind != writelog.Write || r.Len > slotSize || r.Off > slotSize-r.Len {
+	if f == nil || !ofFile(&r) {
 		s.array.Lose(fmt.Errorf("the write log has a record that can't be of a file: %v of %d bytes at %d", r.Kind, r.Len, r.Off))
 		return
 	}
-	s.logged(f, mark{r.Seq, r.Epoch})
-	f.mu.Lock()
-	f.end = max(f.end, uint64(r.Off+r.Len))
-	now := timeOf(time.Now()) // no earlier than what was shown in that life
-	f.shown = times{now, now}
-	f.mu.Unlock()
+	s.logged(f, &r)
+	f.recovered(&r)
 	r.Off = f.address(uint64(r.Off))
 	s.array.Recover(r, at)
+}
+
+// ofFile says whether a record of the log can be of a file: a WRITE, or a size.
+func ofFile(r *writelog.Record) bool {
+	return r.Len <= slotSize && r.Off <= slotSize-r.Len && (r.Kind == writelog.Write || r.Kind == writelog.Resize && r.Off < slotSize)
+}
+
+// recovered takes in a record of an earlier life.
+func (f *file) recovered(r *writelog.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.Kind == writelog.Resize {
+		f.end, f.sized, f.reach = uint64(r.Off), true, uint64(r.Off)
+	} else {
+		f.end = max(f.end, uint64(r.Off+r.Len))
+	}
+	now := timeOf(time.Now()) // no earlier than what was shown in that life
+	f.shown = times{now, now}
 }

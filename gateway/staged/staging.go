@@ -11,11 +11,11 @@ type mark struct {
 	epoch cachecore.Epoch
 }
 
-// logged notes a record, and returns the newest before it.
-func (f *file) logged(r mark) (before mark) {
+// logged notes a record, that may have content up to an end, and returns the newest before it.
+func (f *file) logged(r mark, end uint64) (before mark) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before, f.last, f.dirty = f.last, r, true
+	before, f.last, f.dirty, f.reach = f.last, r, true, max(f.reach, end)
 	return before
 }
 
@@ -31,7 +31,7 @@ func (f *file) trimmed(upto mark) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.last.seq <= upto.seq || f.last.epoch < upto.epoch {
-		f.dirty, f.end = false, 0
+		f.dirty, f.end, f.sized, f.reach = false, 0, false, 0
 	}
 	return !f.dirty
 }

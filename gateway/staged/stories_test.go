@@ -274,3 +274,16 @@ func TestAGuardIsWhatWasShown(t *testing.T) {
 	}
 	r.expect(h, []byte("con"))
 }
+
+// An mtime that a client has set ahead of the clock is taken back by what is written then, and is so after a kill too, when the filer doesn't know yet.
+func TestAnMtimeAheadIsTakenBackForGood(t *testing.T) {
+	r := newRig(t, slow)
+	h := r.mem.Put("a", nil)
+	ahead := nfs.Time{Seconds: 4000000000}
+	r.root.SetAttr(h, nfs.SetAttr{Mtime: nfs.SetTime{How: nfs.SetToClientTime, Time: ahead}})
+	written := r.write(h, 0, []byte("content")).Wcc.After.Value.Mtime
+	r.restart()
+	if got := r.root.GetAttr(h).Attr.Mtime; !got.Before(ahead) || got.Before(written) {
+		t.Errorf("%+v, and %+v before the kill", got, written)
+	}
+}

@@ -29,9 +29,12 @@ const coarseness = 20 * time.Millisecond
 // clockSkew is how far the filer's clock may be ahead of ours: what lies behind that isn't a clock's.
 const clockSkew = time.Minute
 
+// ahead says whether a time is none of a clock, but one that a client has set.
+func ahead(t nfs.Time) bool { return timeOf(time.Now().Add(clockSkew)).Before(t) }
+
 // modified is after for an mtime, unless that is one that a client has set, and which a change takes back.
 func modified(t, than nfs.Time) nfs.Time {
-	if timeOf(time.Now().Add(clockSkew)).Before(than) {
+	if ahead(than) {
 		return t
 	}
 	return after(t, than)
