@@ -28,6 +28,17 @@ type Zeroer interface {
 	WriteZeroes(ctx context.Context, off, length int64, unmap bool) error
 }
 
+// Launcher is an Array that may take a write without having its caller wait.
+type Launcher interface {
+	// Launchable says whether it would take a write of n bytes now.
+	Launchable(n int) bool
+	// Launch takes a write as of WriteAt without FUA, or says false and does nothing. It may wait for a Kick, which the caller sees to before he waits
+	// for anything. done is called once, with the outcome, in a Kick or from another goroutine, and does not block. p is the array's until then.
+	Launch(p []byte, off int64, done func(error)) bool
+	// Kick has done what has been launched, or begins that. A done may call it.
+	Kick()
+}
+
 // WriteOptions of one write.
 type WriteOptions struct {
 	FUA bool // durable before it is answered

@@ -33,6 +33,19 @@ func (o *Object) Invalidate(ctx context.Context, first cachecore.Block, n uint64
 	return s.settle(ctx, ticket)
 }
 
+// InvalidateNow is an Invalidate that does not wait; false: it would have to, and Invalidate is to be called.
+func (o *Object) InvalidateNow(first cachecore.Block, n uint64) bool {
+	s := o.s
+	if s.left.Load() {
+		return true
+	}
+	if s.health.down.Load() || n > uint64(len(*s.regions.Load()))*uint64(s.layout.regionBlocks) || !s.enter() {
+		return false
+	}
+	defer s.leave()
+	return s.ledger.has(o.invalidate(first, n)) && s.health.reason() == nil
+}
+
 // settle waits for a ticket, or for the end of all that it is about.
 func (s *Store) settle(ctx context.Context, ticket uint64) error {
 	err := ErrFailed

@@ -76,6 +76,13 @@ func (l *ledger) wait(ctx context.Context, ticket uint64) error {
 	}
 }
 
+// has says whether the ticket is durable.
+func (l *ledger) has(ticket uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ticket <= l.durable
+}
+
 // run writes pages until nothing is left to write, or the device has failed.
 func (l *ledger) run() {
 	for {

@@ -15,6 +15,7 @@ type Flash interface {
 	Read(ctx context.Context, first cachecore.Block, n int, into []byte) (flash.Found, error)
 	Prepare(first cachecore.Block, n int) flash.Batch
 	Invalidate(ctx context.Context, first cachecore.Block, n uint64) error
+	InvalidateNow(first cachecore.Block, n uint64) bool
 	Drop(ctx context.Context) error
 }
 
@@ -156,6 +157,11 @@ func (v *Volume) invalidate(ctx context.Context, first cachecore.Block, n uint64
 		return fmt.Errorf("%w: the flash tier can't be kept fresh: %w", cachecore.ErrUnavailable, err)
 	}
 	return nil
+}
+
+// invalidateNow is invalidate without waiting; false: it would have to.
+func (v *Volume) invalidateNow(first cachecore.Block, n uint64) bool {
+	return v.flash == nil || v.flash.InvalidateNow(first, n)
 }
 
 // dropFlash forgets all that flash has. With an error it is forgotten too, but for a crash, which writes wait for to be noted. Who has changed the

@@ -25,6 +25,7 @@ type ranged struct {
 	first, last cachecore.Block
 	blockers    int           // earlier ones that overlap
 	granted     chan struct{} // closed when blockers becomes 0; nil if it was 0 from the start
+	call        func()        // called instead, by whoever lets go of the last of them; it must not block
 	prev, next  *ranged
 }
 
@@ -37,8 +38,8 @@ func (l *rangeLock) acquire(ctx context.Context, first cachecore.Block, n uint64
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	r := l.enter(first, first+cachecore.Block(n-1))
-	if r.granted == nil {
+	r := &ranged{first: first, last: first + cachecore.Block(n-1)}
+	if l.enter(r) {
 		return r, nil
 	}
 	select {
@@ -50,8 +51,18 @@ func (l *rangeLock) acquire(ctx context.Context, first cachecore.Block, n uint64
 	}
 }
 
-func (l *rangeLock) enter(first, last cachecore.Block) *ranged {
-	r := &ranged{first: first, last: last}
+// reserve takes a place in the line without waiting for it; false: there is none.
+func (l *rangeLock) reserve() bool {
+	select {
+	case l.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// enter puts r into the line, where it has a place, and says whether it is held, as nobody is before it.
+func (l *rangeLock) enter(r *ranged) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for other := l.mu.oldest; other != nil; other = other.next {
@@ -59,7 +70,7 @@ func (l *rangeLock) enter(first, last cachecore.Block) *ranged {
 			r.blockers++
 		}
 	}
-	if r.blockers > 0 {
+	if r.blockers > 0 && r.call == nil {
 		r.granted = make(chan struct{})
 	}
 	r.prev = l.mu.newest
@@ -69,17 +80,23 @@ func (l *rangeLock) enter(first, last cachecore.Block) *ranged {
 		l.mu.oldest = r
 	}
 	l.mu.newest = r
-	return r
+	return r.blockers == 0
 }
 
 // release lets go of a range that is held, or no longer waited for.
 func (l *rangeLock) release(r *ranged) {
+	var calls []func()
 	l.mu.Lock()
 	for later := r.next; later != nil; later = later.next {
 		if !r.overlaps(later) {
 			continue
 		}
-		if later.blockers--; later.blockers == 0 {
+		if later.blockers--; later.blockers > 0 {
+			continue
+		}
+		if later.call != nil {
+			calls = append(calls, later.call)
+		} else {
 			close(later.granted)
 		}
 	}
@@ -95,6 +112,9 @@ func (l *rangeLock) release(r *ranged) {
 	}
 	l.mu.Unlock()
 	<-l.places
+	for _, call := range calls {
+		call()
+	}
 }
 
 func (r *ranged) overlaps(other *ranged) bool { return r.first <= other.last && other.first <= r.last }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,21 +33,23 @@ type Options struct {
 
 // Volume is one cached address space. It is safe for concurrent use, Close excepted.
 type Volume struct {
-	object  cachecore.ObjectID
-	array   cachecore.Array
-	store   *ram.Store
-	buffers *ram.Buffers
-	stats   *stats.Volume
+	object   cachecore.ObjectID
+	array    cachecore.Array
+	launcher cachecore.Launcher // the array, if it is one; else nil
+	store    *ram.Store
+	buffers  *ram.Buffers
+	stats    *stats.Volume
 
-	runs    runs
-	locks   *rangeLock
-	fills   fills
-	streams streams
-	flash   Flash    // nil: none
-	lasting *lasting // nil: what is cached ends with the process
-	settle  func(context.Context) error
-	outage  *Outage
-	calls   calls
+	runs     runs
+	locks    *rangeLock
+	fills    fills
+	streams  streams
+	flash    Flash    // nil: none
+	lasting  *lasting // nil: what is cached ends with the process
+	settle   func(context.Context) error
+	outage   *Outage
+	calls    calls
+	launches sync.Pool // of *launched
 
 	// extent is how far the array reaches; readable is how far anybody may read, which follows when the cache fits the new extent.
 	extent, readable atomic.Int64
@@ -87,6 +90,7 @@ func New(o Options) *Volume {
 		v.lasting = newLasting()
 	}
 	v.settle = o.Settle
+	v.launcher, _ = o.Array.(cachecore.Launcher)
 	v.streams.threshold = o.SequentialBypass
 	v.extent.Store(o.Array.Info().Size)
 	v.readable.Store(v.extent.Load())
@@ -142,6 +146,16 @@ func (v *Volume) check(ctx context.Context, off, n int64) error {
 			return err
 		}
 	}
+	return inRange(&info, off, n)
+}
+
+// within is check where nothing has to be noticed first.
+func (v *Volume) within(off, n int64) bool {
+	info := v.array.Info()
+	return info.Size == v.readable.Load() && inRange(&info, off, n) == nil
+}
+
+func inRange(info *cachecore.ArrayInfo, off, n int64) error {
 	if block := int64(cmp.Or(info.LogicalBlock, smallest)); off%block != 0 || n%block != 0 {
 		return fmt.Errorf("%d bytes at %d: not multiples of %d", n, off, block)
 	}

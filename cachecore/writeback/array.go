@@ -16,6 +16,8 @@ import (
 // Log is what Array needs of a writelog.Log.
 type Log interface {
 	Append(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error
+	AppendLater(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error
+	Kick()
 	MaxData() int64
 	ReadAt(p []byte, at writelog.Position, skip int64) error
 	Trim(s writelog.Shard, upto cachecore.Seq) error
@@ -80,23 +82,22 @@ type Array struct {
 		wanted    Mode
 		reason    string // why they differ
 		epoch     cachecore.Epoch
-		seq       cachecore.Seq                       // the last that was given out
-		intervals []*interval                         // in the order of the log, the open one last
-		untrimmed []*interval                         // that the array has, and of which neither the log nor the ledger says so yet
-		limit     int64                               // bytes of data that close an interval
-		backlog   int64                               // bytes of their records
-		shut      chan struct{}                       // made while writes wait: closed when they go on
-		moved     map[cachecore.Seq]writelog.Position // where records are that were moved while some had not been entered; until their intervals go
-		direct    int                                 // writes at the array
-		written   uint64                              // changes that the array has answered, so far
-		flushed   uint64                              // how many of them a flush has covered
-		cause     error                               // of dead and lost, and afterwards why it can't be back
-		stuck     error                               // why the oldest interval can't be carried, now
-		hold      time.Time                           // no interval is begun until then
-		holdAfter *interval                           // a hold begins when it has gone
-		holdFor   time.Duration                       // and lasts so long
-		retired   chan struct{}                       // closed and replaced when an interval has gone, or none will
-		poked     chan struct{}                       // one: the destager has something to look at
+		seq       cachecore.Seq // the last that was given out
+		intervals []*interval   // in the order of the log, the open one last
+		untrimmed []*interval   // that the array has, and of which neither the log nor the ledger says so yet
+		limit     int64         // bytes of data that close an interval
+		backlog   int64         // bytes of their records
+		shut      chan struct{} // made while writes wait: closed when they go on
+		direct    int           // writes at the array
+		written   uint64        // changes that the array has answered, so far
+		flushed   uint64        // how many of them a flush has covered
+		cause     error         // of dead and lost, and afterwards why it can't be back
+		stuck     error         // why the oldest interval can't be carried, now
+		hold      time.Time     // no interval is begun until then
+		holdAfter *interval     // a hold begins when it has gone
+		holdFor   time.Duration // and lasts so long
+		retired   chan struct{} // closed and replaced when an interval has gone, or none will
+		poked     chan struct{} // one: the destager has something to look at
 	}
 }
 
@@ -133,7 +134,6 @@ func New(o Options, m Mode) *Array {
 	a.mu.mode, a.mu.wanted, a.mu.epoch = m, m, o.Epoch
 	a.mu.seq, a.mu.limit = o.Seq, o.limit(0)
 	a.mu.intervals = []*interval{newInterval()}
-	a.mu.moved = map[cachecore.Seq]writelog.Position{}
 	a.mu.retired = make(chan struct{})
 	a.mu.poked = make(chan struct{}, 1)
 	a.rate.start(o.Parallel)

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"forebay/cachecore"
-	"forebay/cachecore/writelog"
 )
 
 // The pauses between two attempts to carry an interval to the array.
@@ -155,7 +153,6 @@ func (a *Array) retire(ctx context.Context, iv *interval) bool {
 	a.mu.limit = limit
 	a.mu.intervals = a.mu.intervals[1:]
 	a.mu.backlog -= iv.size + overhead*iv.records
-	maps.DeleteFunc(a.mu.moved, func(seq cachecore.Seq, _ writelog.Position) bool { return seq <= iv.upto })
 	if a.mu.holdAfter == iv {
 		a.mu.hold, a.mu.holdAfter = time.Now().Add(a.mu.holdFor), nil
 	}

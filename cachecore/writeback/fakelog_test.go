@@ -19,6 +19,8 @@ type memLog struct {
 	rotten   error // what reads end with
 	held     []func()
 	holding  bool
+	outcome  error         // of what is appended
+	told     chan struct{} // closed when the last record has been answered
 	voided   cachecore.Epoch
 	trimmed  cachecore.Seq
 }
@@ -38,6 +40,10 @@ func (l *memLog) Append(r writelog.Record, data [][]byte, done func(writelog.Pos
 	if l.fail != nil {
 		return l.fail
 	}
+	if err := l.outcome; err != nil {
+		go done(0, err)
+		return nil
+	}
 	l.records = append(l.records, stored{r, all})
 	l.used += int64(len(all)) + overhead
 	at := writelog.Position(len(l.records) - 1)
@@ -45,9 +51,23 @@ func (l *memLog) Append(r writelog.Record, data [][]byte, done func(writelog.Pos
 		l.held = append(l.held, func() { done(at, nil) })
 		return nil
 	}
-	done(at, nil)
+	before, told := l.told, make(chan struct{})
+	l.told = told
+	go func() { // as the log's goroutine: one after the other, and not in here
+		defer close(told)
+		if before != nil {
+			<-before
+		}
+		done(at, nil)
+	}()
 	return nil
 }
+
+func (l *memLog) AppendLater(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error {
+	return l.Append(r, data, done)
+}
+
+func (l *memLog) Kick() {}
 
 func (l *memLog) MaxData() int64 { return 30000 }
 

@@ -101,18 +101,18 @@ func (a *Array) Release() {
 func (a *Array) Recover(r writelog.Record, at writelog.Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	iv := a.open()
+	iv, size := a.open(), int64(0)
 	switch r.Kind {
 	case writelog.Write:
 		iv.index.put(r.Off, r.Len, r.Seq)
-		a.count(iv, r.Seq, r.Len)
+		size = r.Len
 	case writelog.Zero, writelog.Unmap:
 		iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
-		a.count(iv, r.Seq, 0)
 	case writelog.Resize:
 		iv.index.resize(r.Off, r.Len, a.stretch)
-		a.count(iv, r.Seq, 0)
 	}
+	iv.answered(r.Seq, size, time.Now())
+	a.mu.backlog += size + overhead
 	iv.place(r.Seq, at)
 	a.mu.seq = max(a.mu.seq, r.Seq)
 	if a.mu.mode == Through { // there is something to be carried first
@@ -120,16 +120,13 @@ func (a *Array) Recover(r writelog.Record, at writelog.Position) {
 	}
 }
 
-// Moved takes in that the log has copied a record's data to another place.
+// Moved takes in that the log has copied a record's data to another place, after it has answered the record.
 func (a *Array) Moved(seq cachecore.Seq, to writelog.Position) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, iv := range a.mu.intervals {
 		if seq >= iv.first && uint64(seq-iv.first) < uint64(len(iv.places)) {
 			iv.place(seq, to)
-		}
-		if iv.pending > 0 { // it may be one that is durable and has not been entered yet
-			a.mu.moved[seq] = to
 		}
 	}
 }

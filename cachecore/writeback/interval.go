@@ -27,13 +27,9 @@ type interval struct {
 
 func newInterval() *interval { return &interval{index: newIndex()} }
 
-// place notes where a record's data lie.
+// place notes where a record's data lie. Records are entered in their order; later they may be placed anew.
 func (iv *interval) place(seq cachecore.Seq, at writelog.Position) {
-	if iv.first == 0 || len(iv.places) == 0 {
-		iv.first = seq
-	}
-	if seq < iv.first { // answered before an earlier one was entered
-		iv.places = append(make([]writelog.Position, iv.first-seq), iv.places...)
+	if len(iv.places) == 0 {
 		iv.first = seq
 	}
 	for uint64(len(iv.places)) <= uint64(seq-iv.first) {

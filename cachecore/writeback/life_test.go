@@ -54,34 +54,4 @@ func TestMovedRecordsAreReadWhereTheyAre(t *testing.T) {
 	r.onArray(0, of('a', blk))
 }
 
-// The log moves a record when it is durable, and before who wrote it has come to enter it.
-func TestARecordThatIsMovedBeforeItIsEnteredIsReadWhereItIs(t *testing.T) {
-	r := newRig(t, Back)
-	r.log.holding = true
-	done := make(chan error)
-	go func() { done <- r.WriteAt(t.Context(), of('a', blk), 0, cachecore.WriteOptions{}) }()
-	for held := 0; held == 0; {
-		r.log.mu.Lock()
-		held = len(r.log.held)
-		r.log.mu.Unlock()
-	}
-	r.log.mu.Lock()
-	r.log.records = append(r.log.records, r.log.records[0])
-	r.log.records[0].data = of('x', blk)
-	r.log.holding = false
-	r.log.mu.Unlock()
-	r.Moved(1, 1)
-	r.log.held[0]()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	r.expect(0, of('a', blk))
-	r.run()
-	r.settled()
-	r.onArray(0, of('a', blk))
-	if len(r.mu.moved) > 0 {
-		t.Errorf("%d moves are remembered for nothing", len(r.mu.moved))
-	}
-}
-
 var _ cachecore.Array = (*restarting)(nil)

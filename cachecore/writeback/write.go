@@ -98,7 +98,7 @@ func (a *Array) change(ctx context.Context, r writelog.Record, p []byte, fua boo
 		if err := a.admit(ctx, int64(len(p))); err != nil {
 			return err
 		}
-		t, err := a.begin(r, p)
+		t, err := a.begin(r, p, nil)
 		switch {
 		case errors.Is(err, errHeld):
 			if !a.nextMode(ctx) {
@@ -119,7 +119,8 @@ func (a *Array) change(ctx context.Context, r writelog.Record, p []byte, fua boo
 			a.endDirect(err)
 			return err
 		}
-		err = t.wait()
+		err = <-t.done
+		a.tickets.Put(t)
 		switch {
 		case err == nil && fua && !a.opts.Durable:
 			return a.sync(ctx)
@@ -137,15 +138,21 @@ type ticket struct {
 	interval *interval
 	record   writelog.Record
 	size     int64 // of its data
-	done     chan struct{}
-	at       writelog.Position
-	err      error
+	data     [1][]byte
+	done     chan error  // of who waits
+	tell     func(error) // of who doesn't; else nil
+	answer   func(writelog.Position, error)
 }
 
-func newTicket() any { return &ticket{done: make(chan struct{}, 1)} }
+func newTicket() any {
+	t := &ticket{done: make(chan error, 1)}
+	t.answer = t.answered
+	return t
+}
 
-// begin appends a record; nil: the array is to be asked directly, until endDirect.
-func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
+// begin appends a record; nil: the array is to be asked directly, until endDirect. The outcome is for the ticket's channel, or for tell: then it may
+// wait for Kick.
+func (a *Array) begin(r writelog.Record, p []byte, tell func(error)) (*ticket, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -162,15 +169,22 @@ func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
 	a.mu.seq++
 	r.Shard, r.Name, r.Epoch, r.Seq = a.opts.Shard, a.opts.Name, a.mu.epoch, a.mu.seq
 	t := a.tickets.Get().(*ticket)
-	t.array, t.interval, t.record, t.size, t.err = a, a.open(), r, int64(len(p)), nil
+	t.array, t.interval, t.record, t.size, t.tell = a, a.open(), r, int64(len(p)), tell
 	t.interval.pending++
+	a.mu.backlog += t.size + overhead
 	var data [][]byte
 	if p != nil {
-		data = [][]byte{p}
+		t.data[0] = p
+		data = t.data[:]
 	}
-	if err := a.opts.Log.Append(r, data, t.answer); err != nil {
+	call := a.opts.Log.Append
+	if tell != nil {
+		call = a.opts.Log.AppendLater
+	}
+	if err := call(r, data, t.answer); err != nil {
 		a.mu.seq--
-		t.interval.left()
+		t.data[0] = nil
+		a.leave(t)
 		a.tickets.Put(t)
 		if !errors.Is(err, writelog.ErrFull) {
 			a.failed(err)
@@ -184,45 +198,49 @@ func (a *Array) begin(r writelog.Record, p []byte) (*ticket, error) {
 // errLog: the log takes nothing any more.
 var errLog = errors.New("the write log has failed")
 
-// answer takes the outcome from the log, in the order of the records.
-func (t *ticket) answer(at writelog.Position, err error) {
-	t.at, t.err = at, err
-	t.done <- struct{}{}
+// answered takes the outcome from the log, in the order of the records, and enters it before anybody is told.
+func (t *ticket) answered(at writelog.Position, err error) {
+	if t.data[0] = nil; err == nil {
+		t.array.enter(t, at)
+	} else {
+		t.array.mu.Lock()
+		t.array.leave(t)
+		t.array.mu.Unlock()
+	}
+	tell := t.tell
+	if tell == nil {
+		t.done <- err
+		return
+	}
+	t.array.tickets.Put(t)
+	tell(err)
 }
 
-// wait waits for the outcome and enters it.
-func (t *ticket) wait() error {
-	<-t.done
-	a, r, iv, err := t.array, &t.record, t.interval, t.err
+// enter notes a record that is durable now.
+func (a *Array) enter(t *ticket, at writelog.Position) {
+	r, iv := &t.record, t.interval
 	a.mu.Lock()
-	if err == nil {
-		switch r.Kind {
-		case writelog.Write:
-			iv.index.put(r.Off, r.Len, r.Seq)
-		case writelog.Zero, writelog.Unmap:
-			iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
-		case writelog.Resize:
-			iv.index.resize(r.Off, r.Len, a.stretch)
-		}
-		if to, ok := a.mu.moved[r.Seq]; ok {
-			t.at = to
-		}
-		iv.place(r.Seq, t.at)
-		a.count(iv, r.Seq, t.size)
-		if iv.records == 1 || iv.size >= a.mu.limit {
-			a.poke()
-		}
+	defer a.mu.Unlock()
+	switch r.Kind {
+	case writelog.Write:
+		iv.index.put(r.Off, r.Len, r.Seq)
+	case writelog.Zero, writelog.Unmap:
+		iv.index.zero(r.Off, r.Len, r.Kind == writelog.Unmap)
+	case writelog.Resize:
+		iv.index.resize(r.Off, r.Len, a.stretch)
+	}
+	iv.place(r.Seq, at)
+	iv.answered(r.Seq, t.size, time.Now())
+	if iv.records == 1 || iv.size >= a.mu.limit {
+		a.poke()
 	}
 	iv.left()
-	a.mu.Unlock()
-	a.tickets.Put(t)
-	return err
 }
 
-// count enters a record that is durable now. a.mu is held.
-func (a *Array) count(iv *interval, seq cachecore.Seq, size int64) {
-	iv.answered(seq, size, time.Now())
-	a.mu.backlog += size + overhead
+// leave notes that a record is not in the log after all. a.mu is held.
+func (a *Array) leave(t *ticket) {
+	a.mu.backlog -= t.size + overhead
+	t.interval.left()
 }
 
 // endDirect is the end of a change that the array executed.

@@ -16,14 +16,23 @@ type item struct {
 	done  func(at Position, err error)
 }
 
-// Append logs a record. If it returns nil, done is called exactly once, from the log's goroutine and in the order of the Appends: with where the data
+// Append logs a record. If it returns nil, done is called exactly once, by whoever writes (the log's goroutine, or a Kick) and in the order of the Appends: with where the data
 // lie when the record is durable, or with why the log has failed. Until then data and r.Object must not change; they are not kept. done must not
-// block, nor call anything of the log but Append.
+// block, nor call anything of the log but Append, AppendLater and Kick.
 //
 // A shard's records have numbers without a gap and epochs that don't fall, else ErrOrder; where no record is left, because all have been
 // trimmed or void, any number may be the next. ErrFull: there is no room until something is trimmed; the caller paces by Space before. ErrDamaged:
 // the shard has records missing and has to be void first.
 func (l *Log) Append(r Record, data [][]byte, done func(at Position, err error)) error {
+	err := l.append(r, data, done)
+	if err == nil {
+		l.awake()
+	}
+	return err
+}
+
+// append is Append without waking anybody.
+func (l *Log) append(r Record, data [][]byte, done func(at Position, err error)) error {
 	size := int64(0)
 	for _, p := range data {
 		size += int64(len(p))
@@ -33,37 +42,34 @@ func (l *Log) Append(r Record, data [][]byte, done func(at Position, err error))
 	}
 	l.launch()
 	l.mu.Lock()
-	sleeping, err := l.enqueue(r, data, size, done)
-	l.mu.Unlock()
-	if sleeping {
-		l.rouse()
-	}
-	return err
+	defer l.mu.Unlock()
+	return l.enqueue(r, data, size, done)
 }
 
-// enqueue takes a record in, or refuses it and leaves everything as it was. sleeping: the writer has to be woken.
-func (l *Log) enqueue(r Record, data [][]byte, size int64, done func(Position, error)) (sleeping bool, err error) {
+// enqueue takes a record in, or refuses it and leaves everything as it was.
+func (l *Log) enqueue(r Record, data [][]byte, size int64, done func(Position, error)) error {
 	if err := l.refused(); err != nil {
-		return false, err
+		return err
 	}
 	bytes := int64(descriptorLen(len(r.Object))) + size
 	if l.mu.live+bytes > l.liveMost {
-		return false, ErrFull
+		return ErrFull
 	}
 	s, err := l.known(&r)
 	if err != nil {
-		return false, err
+		return err
 	}
 	order := l.mu.order
 	first, err := s.accept(&r, order, bytes, l.chunkBytes)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if first {
 		r.Flags |= flagFirst
 	}
 	l.mu.live += bytes
-	return l.push(item{descriptor: descriptor{Record: r, size: uint32(size)}, data: data, shard: s, done: done}), nil
+	l.push(item{descriptor: descriptor{Record: r, size: uint32(size)}, data: data, shard: s, done: done})
+	return nil
 }
 
 // known finds the record's shard, or makes one that is new to the log. One that isn't used after all does no harm.
@@ -80,12 +86,21 @@ func (l *Log) known(r *Record) (*shard, error) {
 }
 
 // push gives an item its order and puts it at the queue's end.
-func (l *Log) push(it item) (sleeping bool) {
+func (l *Log) push(it item) {
 	it.order = l.mu.order
 	l.mu.order++
 	l.mu.queue = append(l.mu.queue, it)
-	sleeping, l.mu.sleeping = l.mu.sleeping, false
-	return sleeping
+}
+
+// awake has the writing goroutine look at the queue, if there is something in it.
+func (l *Log) awake() {
+	l.mu.Lock()
+	sleeping := l.mu.sleeping && len(l.mu.queue) > 0
+	l.mu.sleeping = l.mu.sleeping && !sleeping
+	l.mu.Unlock()
+	if sleeping {
+		l.rouse()
+	}
 }
 
 // Trim says that every record of the shard up to that one is on the array, after the array's flush, and returns when that is durable. Their room
@@ -129,11 +144,9 @@ func (l *Log) declare(id Shard, make func(*shard) descriptor) error {
 		return nil
 	}
 	s.queued++
-	sleeping := l.push(item{descriptor: make(s), shard: s, done: done.set})
+	l.push(item{descriptor: make(s), shard: s, done: done.set})
 	l.mu.Unlock()
-	if sleeping {
-		l.rouse()
-	}
+	l.awake()
 	return done.wait()
 }
 

@@ -59,9 +59,12 @@ func (l *Log) place(items []item, moved bool) (n int, err error) {
 // errNoRoom can't be, by limit().
 var errNoRoom = errors.New("no segment can be freed")
 
+// room is how long the next frame may be, in units.
+func (l *Log) room() int64 { return min(l.units-l.w.at, l.maxFrame()) }
+
 // fit is how many of the items go into a frame at the end of the newest segment, with all that it needs besides.
 func (l *Log) fit(items []item) (n int) {
-	room := (l.units - l.w.at) * payload
+	room := l.room() * payload
 	bytes := int64(headerSize + min(maxTouched, len(l.w.touched))*touchSize + len(l.w.table)*maxDescriptor)
 	for ; n < len(items); n++ {
 		it := &items[n]
@@ -84,7 +87,7 @@ func (l *Log) build(items []item) header {
 		segment: l.mu.head, number: w.number, session: w.session, previous: w.sum, durable: w.number - 1, tail: l.mu.tail,
 		written: time.Now().UnixNano(),
 	}
-	w.reset((l.units - w.at) * payload)
+	w.reset(l.room() * payload)
 	if w.at == 0 {
 		h.flags |= frameFirst
 	}
@@ -115,7 +118,7 @@ func (l *Log) build(items []item) header {
 
 func (l *Log) buildTouched(h *header) {
 	w := &l.w
-	if len(w.touched) > maxTouched {
+	if w.unnamed || len(w.touched) > maxTouched {
 		h.flags |= frameTooMany
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"forebay/cachecore"
 	"forebay/cachecore/device"
@@ -11,17 +12,19 @@ import (
 
 // Options of Open.
 type Options struct {
-	// Moved is told, from the log's goroutine, that the data of a record have been copied, durably: they lie at to now, and who reads from has
+	// Moved is told, by whoever writes, that the data of a record have been copied, durably: they lie at to now, and who reads from has
 	// until it returns to forget it. Afterwards from may end with ErrGone.
 	Moved func(s Shard, seq cachecore.Seq, from, to Position)
 	// Damaged is told, from the log's goroutine, of damage that is found when records are about to be moved. Damage has it too from then on.
 	Damaged func(Damage)
+	// Immediate: the device answers without waiting for anything, as memory does. A Kick writes there itself.
+	Immediate bool
 }
 
 // Log is an open write log. The device is its alone from Open to Close, and stays the caller's to close.
 //
-// One goroutine writes: it begins with the first Append, Trim or Void and ends with Close. All else may be called from any goroutine but that one:
-// not from a done or from Moved, except Append.
+// One goroutine writes: it begins with the first Append, Trim or Void and ends with Close. In its turn a Kick may do that. All else may be called from
+// anywhere but a done or Moved; from a done Append, AppendLater and Kick may.
 type Log struct {
 	dev   device.Device
 	super superblock
@@ -36,6 +39,9 @@ type Log struct {
 	failed chan struct{}
 	ended  chan struct{}
 	once   sync.Once
+
+	turn    sync.Mutex  // to write; taken before mu
+	kicking atomic.Bool // a Kick has it, and looks at the queue again when it has given it back
 
 	mu struct {
 		sync.Mutex
@@ -54,7 +60,7 @@ type Log struct {
 		closing  bool
 		unread   sync.Cond // a segment's readers have gone
 	}
-	w writer // the writing goroutine's own
+	w writer // of who has the turn
 }
 
 // ID is the device's name, which stays, and the incarnation, which changes with every Format (PROTOCOL A4).

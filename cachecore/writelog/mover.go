@@ -23,12 +23,11 @@ type mover struct {
 // keepPace goes through a part of the oldest segment when few are free, so that it need not be done at once when none is. units is what has been written.
 func (l *Log) keepPace(units int64) {
 	m := &l.w.mover
-	if l.toCome() > l.reserve+max(1, l.segments/8) {
-		m.credit = 0
-		return
-	}
-	for m.credit += units * moveRatio; m.credit >= window && l.Err() == nil; m.credit -= window {
+	for m.credit += units * moveRatio; !l.roomy() && m.credit >= window && l.Err() == nil; m.credit -= window {
 		l.move()
+	}
+	if l.roomy() { // and the oldest may be the newest, which must not be emptied
+		m.credit = 0
 	}
 }
 

@@ -68,7 +68,8 @@ func (l *Log) resume(r *recovery, end ending) {
 	for _, s := range r.shards {
 		l.resumeShard(s, r)
 	}
-	l.advance()
+	l.resumeTouched(r.newest, end.number)
+	l.resumeMoves(r)
 	if end.torn != nil {
 		l.torn = &Tail{Frame: end.torn.number}
 		for _, d := range end.torn.records {

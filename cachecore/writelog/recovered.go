@@ -27,6 +27,7 @@ type found struct {
 	descriptor
 	place
 	segment uint64
+	unit    int64 // of the device: where its frame begins
 }
 
 // forget lets go of records that are dead by now, so that memory is bounded by what is alive. One in a segment that doesn't count any more was moved, if

@@ -11,6 +11,7 @@ type recovery struct {
 	tail     uint64 // the oldest segment that counts, as of the newest frame
 	order    uint64 // for the next record
 	table    uint64 // the newest frame that begins a segment: it tells of all shards that had records then
+	newest   *frame // visited last
 }
 
 // gapAt is a gap and what the frame behind it tells of it.
@@ -37,7 +38,7 @@ func (r *recovery) shard(id Shard) *recovered {
 func (r *recovery) missing(g gap) { r.gaps = append(r.gaps, gapAt{gap: g}) }
 
 func (r *recovery) visit(f *frame) {
-	r.tail, r.order = max(r.tail, f.tail), max(r.order, f.order)
+	r.tail, r.order, r.newest = max(r.tail, f.tail), max(r.order, f.order), f
 	seg := r.segments[f.segment]
 	if seg == nil {
 		seg = newSegment(f.segment, f.number)
@@ -79,7 +80,7 @@ func (r *recovery) record(f *frame, d *descriptor, p place, seg *segment) {
 		if len(s.found) > 2*s.kept+1000 {
 			s.forget(r.tail)
 		}
-		s.found = append(s.found, found{*d, p, f.segment})
+		s.found = append(s.found, found{*d, p, f.segment, f.at})
 		if d.Flags&flagMoved == 0 {
 			s.seen = f.number
 		}

@@ -9,14 +9,17 @@ import (
 // window is how much a scanner reads at a time, in units.
 const window = 256
 
+// maxBad is how many unreadable units a scanner remembers.
+const maxBad = 1000
+
 // scanner reads frames. It changes nothing. One goroutine's at a time.
 type scanner struct {
 	dev         device.Device
 	incarnation ID
 	geometry
-	buf     []byte // what was read last
-	from, n int64  // its units
-	bad     map[int64]error
+	buf     []byte          // what was read last
+	from, n int64           // its units
+	bad     map[int64]error // units that could not be read: at most maxBad, of those that were read last
 	scratch []byte
 }
 
@@ -53,9 +56,10 @@ func (s *scanner) read(at, n int64) {
 		p := s.buf[i*unit:][:unit]
 		if err := s.dev.ReadAt(p, (at+i)*unit); err != nil {
 			clear(p)
-			if len(s.bad) < 1000 {
-				s.bad[at+i] = err
+			if len(s.bad) >= maxBad {
+				clear(s.bad)
 			}
+			s.bad[at+i] = err
 		}
 	}
 }

@@ -14,7 +14,7 @@ func (l *Log) settle(h *header, items []item) {
 		freed = l.settleItem(seg, h.number, &items[i]) || freed
 	}
 	w.at, w.units, w.number, w.said = w.at+units, w.units+units, h.number+1, h.tail
-	w.unstated, w.entering = len(items) > 0, false
+	w.unstated, w.entering, w.unnamed = len(items) > 0, false, false
 	if freed {
 		l.advance()
 	}
@@ -35,14 +35,20 @@ func (l *Log) settleItem(seg *segment, frame uint64, it *item) (freed bool) {
 		l.mu.live -= s.release()
 		freed = true
 	}
+	l.w.note(s, frame, it.Kind)
+	l.forget(s)
+	return freed
+}
+
+// note keeps in mind that a frame has something of a shard.
+func (w *writer) note(s *shard, frame uint64, k Kind) {
 	if s.touchedBy != frame {
 		s.touchedBy = frame
 		s.touched = touch{shard: s.id}
-		l.w.touched = append(l.w.touched, s)
+		w.touched = append(w.touched, s)
 	}
 	s.touched.last = uint64(s.last)
-	s.touched.void = s.touched.void || it.Kind == kindVoid
-	return freed
+	s.touched.void = s.touched.void || k == kindVoid
 }
 
 // segment is one that counts.
@@ -74,9 +80,16 @@ func (l *Log) leave() {
 	seg := l.segment(l.mu.tail)
 	l.mu.tail++
 	for id := range seg.tops {
-		if s := l.mu.shards[id]; s != nil && s.newest < l.mu.tail && s.queued == 0 && s.damaged == 0 {
-			delete(l.mu.shards, id)
+		if s := l.mu.shards[id]; s != nil {
+			l.forget(s)
 		}
+	}
+}
+
+// forget lets go of a shard of which nothing is left. The mutex is held.
+func (l *Log) forget(s *shard) {
+	if s.newest < l.mu.tail && s.queued == 0 && s.damaged == 0 {
+		delete(l.mu.shards, s.id)
 	}
 }
 

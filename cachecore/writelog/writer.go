@@ -5,8 +5,8 @@ import "time"
 // idleAfter is how long the stream may be idle before a frame says that the last one was durable: PROTOCOL F1 allows 10 ms, the write included.
 const idleAfter = 5 * time.Millisecond
 
-// writer is the writing goroutine's own. That goroutine alone changes marks, segments, tail and head, which it does under the mutex; so it may
-// look at them without. The table of shards is not among them.
+// writer is of whoever has the turn to write: the writing goroutine, or a Kick. He alone changes marks, segments, tail and head, which he does under the
+// mutex; so he may look at them without. The table of shards is not among them.
 type writer struct {
 	builder
 	session  uint32
@@ -20,6 +20,7 @@ type writer struct {
 	entering bool   // nothing has been written yet
 	table    []*shard
 	touched  []*shard // of the last frame
+	unnamed  bool     // of which not all is known: it can't be read
 	working  []item   // the queue's other half
 	idle     *time.Timer
 	mover    mover
@@ -30,40 +31,65 @@ func (l *Log) run() {
 	defer close(l.ended)
 	l.w.idle = time.NewTimer(time.Hour)
 	defer l.w.idle.Stop()
-	for {
-		items, more := l.await()
-		if !more {
-			return
+	for more := true; more; more = l.await() {
+		l.turn.Lock()
+		for l.batch() {
 		}
-		before := l.w.units
-		l.commit(items, false)
-		clear(items)
-		l.keepPace(l.w.units - before)
+		l.turn.Unlock()
 	}
 }
 
-// await returns what has come in: nothing if the stream has been idle and that has to be stated. more is false when the log is closed and all is
-// written.
-func (l *Log) await() (items []item, more bool) {
-	for {
-		l.mu.Lock()
-		if len(l.mu.queue) > 0 {
-			l.w.working, l.mu.queue = l.mu.queue, l.w.working[:0]
-			l.mu.Unlock()
-			return l.w.working, true
-		}
-		closing, failed := l.mu.closing, l.mu.err != nil
-		l.mu.sleeping = true
+// batch writes what has come in; false: nothing has. The turn is the caller's.
+func (l *Log) batch() bool {
+	l.mu.Lock()
+	if len(l.mu.queue) == 0 {
 		l.mu.Unlock()
-		unstated := l.w.unstated && !failed
-		switch {
-		case closing:
-			return nil, unstated
-		case !unstated:
-			<-l.wake
-		case !l.wakesWithin(idleAfter):
-			return nil, true
-		}
+		return false
+	}
+	l.w.working, l.mu.queue = l.mu.queue, l.w.working[:0]
+	l.mu.Unlock()
+	before := l.w.units
+	l.commit(l.w.working, false)
+	clear(l.w.working)
+	l.keepPace(l.w.units - before)
+	return true
+}
+
+// await returns when something has come in, or when the stream has been idle, and that is stated now; false when the log is closed and all is written.
+func (l *Log) await() bool {
+	l.mu.Lock()
+	if len(l.mu.queue) > 0 {
+		l.mu.Unlock()
+		return true
+	}
+	closing := l.mu.closing
+	l.mu.sleeping = true
+	l.mu.Unlock()
+	switch {
+	case closing:
+		l.state()
+		return false
+	case !l.tells():
+		<-l.wake
+	case !l.wakesWithin(idleAfter):
+		l.state()
+	}
+	return true
+}
+
+// tells says whether the stream may have to be told to be idle.
+func (l *Log) tells() bool {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	return l.w.unstated && l.Err() == nil
+}
+
+// state writes that the last frame was durable, unless somebody has done so.
+func (l *Log) state() {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	if l.w.unstated && l.Err() == nil {
+		l.commit(nil, false)
 	}
 }
 
