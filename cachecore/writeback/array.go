@@ -52,7 +52,7 @@ type Options struct {
 	Cap     int64 // bytes of the log that the volume may fill, records included (PROTOCOL B9); 0: as much as there is
 
 	IntervalSize int64         // bytes of data that close an interval; 0: see limit
-	IntervalAge  time.Duration // after which it is closed; 0: 1 s
+	IntervalAge  time.Duration // after which it is closed; 0: 2 s
 	Parallel     int           // transfers to the array at a time, at most; 0: 32
 	Logger       zerolog.Logger
 }
@@ -60,7 +60,7 @@ type Options struct {
 const (
 	leastInterval      = 32 << 20
 	intervalTime       = 2 * time.Second
-	defaultIntervalAge = time.Second
+	defaultIntervalAge = 2 * time.Second
 	defaultParallel    = 32
 	maxTransfer        = 1 << 20
 )
@@ -116,14 +116,15 @@ func (o *Options) room() int64 {
 }
 
 // limit is how many bytes of data close an interval, where the array takes so many a second: what it takes in intervalTime, as in a long interval
-// more is written over, and more lies side by side; 32 MiB at least, of a small room an eighth; at most a quarter of the room.
+// more is written over, and more lies side by side; 32 MiB at least, of a small room an eighth; at most a third of the room, as another
+// is under way beside it.
 func (o *Options) limit(rate float64) int64 {
 	if o.IntervalSize > 0 {
 		return o.IntervalSize
 	}
 	room := o.room()
 	least := min(leastInterval, max(room/8, cachecore.BlockSize))
-	return max(least, min(int64(rate*intervalTime.Seconds()), room/4))
+	return max(least, min(int64(rate*intervalTime.Seconds()), room/3))
 }
 
 // New returns an array in a mode, back or through, with no records. What the log has of the shard is given to it by Recover.

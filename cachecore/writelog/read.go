@@ -29,8 +29,8 @@ func (l *Log) ReadAt(p []byte, at Position, skip int64) error {
 	defer readBuffers.Put(buffer)
 	for len(p) > 0 {
 		n := min(unitsOf(in+int64(len(p))), readUnits)
-		blocks := (*buffer)[:n*unit]
-		if err := l.dev.ReadAt(blocks, from*unit); err != nil {
+		blocks, err := l.blocks(from, n, *buffer)
+		if err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		if err := l.verify(seg, blocks, from); err != nil {
@@ -42,6 +42,16 @@ func (l *Log) ReadAt(p []byte, at Position, skip int64) error {
 		from += n
 	}
 	return nil
+}
+
+// blocks are n units of a pinned segment: in the device's memory, if it is that, else read into the buffer.
+func (l *Log) blocks(from, n int64, buffer []byte) ([]byte, error) {
+	if m, ok := l.dev.(*device.Memory); ok {
+		if p := m.Bytes(from*unit, n*unit); p != nil {
+			return p, nil
+		}
+	}
+	return buffer[:n*unit], l.dev.ReadAt(buffer[:n*unit], from*unit)
 }
 
 // verify holds blocks against their checksums.
