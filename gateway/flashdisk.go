@@ -122,6 +122,8 @@ func (u *unkept) Prepare(cachecore.Block, int) flash.Batch { return flash.Batch{
 
 func (u *unkept) Invalidate(context.Context, cachecore.Block, uint64) error { return u.forget() }
 
+func (u *unkept) InvalidateNow(cachecore.Block, uint64) bool { return false }
+
 func (u *unkept) Drop(context.Context) error { return u.forget() }
 
 var _ volume.Flash = (*unkept)(nil)

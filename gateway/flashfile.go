@@ -80,6 +80,12 @@ func (p *perishable) Invalidate(ctx context.Context, first cachecore.Block, n ui
 	return nil
 }
 
+// InvalidateNow implements volume.Flash.
+func (p *perishable) InvalidateNow(first cachecore.Block, n uint64) bool {
+	o := p.object.Load()
+	return o == nil || o.InvalidateNow(first, n)
+}
+
 // Drop implements volume.Flash.
 func (p *perishable) Drop(context.Context) error {
 	if o := p.object.Swap(nil); o != nil {

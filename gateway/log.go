@@ -42,7 +42,7 @@ func (l *poolLog) open(t configs.Tier) (err error) {
 	if err := l.openMedium(t); err != nil {
 		return err
 	}
-	told := writelog.Options{Moved: l.moved, Damaged: l.damaged}
+	told := writelog.Options{Moved: l.moved, Damaged: l.damaged, Immediate: l.arena != nil}
 	l.Log, err = writelog.Open(l.medium, told)
 	if errors.Is(err, writelog.ErrNotFormatted) {
 		if err = format(l.medium); err != nil {

@@ -28,6 +28,19 @@ func (s *storage) Write(ctx context.Context, p []byte, off int64, fua bool) erro
 	return s.with(func(v *volume.Volume) error { return v.Write(ctx, p, off, fua) })
 }
 
+// LaunchWrite implements scsi.WriteLauncher.
+func (s *storage) LaunchWrite(ctx context.Context, p []byte, off int64, done func(error)) bool {
+	v := s.volume.Load()
+	return v != nil && v.Launch(ctx, p, off, func(err error) { done(inSCSI(err)) })
+}
+
+// KickWrites implements scsi.WriteLauncher.
+func (s *storage) KickWrites() {
+	if v := s.volume.Load(); v != nil {
+		v.Kick()
+	}
+}
+
 func (s *storage) Flush(ctx context.Context) error {
 	return s.with(func(v *volume.Volume) error { return v.Flush(ctx) })
 }

@@ -7,13 +7,18 @@ import (
 	"forebay/integration/relay"
 )
 
-// backRows measure writes that are acknowledged by a log: in RAM beside tgtd, on a file, and a full one over an array 2.5 ms away.
+// backRows measure writes that are acknowledged by a log: in RAM beside tgtd, on a file, and a full one over an array 2.5 ms away. What is beside
+// tgtd is over a file in memory (tmpfs), as tgtd is: the drive below is neither's.
 var backRows = []row{
 	{"4K random write-back to RAM, depth 32", versusCommand(write32), atLeast(2), func(b *bed) figure { return iopsOf(b.drive(b.inRAM(), write32)) }},
 	{"CPU of the serving process, 4K write-back to RAM, us", versusCommand(write32), atMost(8), func(b *bed) figure { return b.cpuOf(b.drive(b.inRAM(), write32)) }},
 	{"4K write-back to RAM, depth 1, p50 us", versusCommand(write1), atMost(1), func(b *bed) figure {
 		r := b.drive(b.inRAM(), write1)
 		return figure{fmt.Sprintf("%.1f", r.All.P50), fmt.Sprintf("%.1f", r.Versus.All.P50), r.All.P50 / r.Versus.All.P50, "x"}
+	}},
+	{"4K write-back to RAM, depth 32, qemu-img bench", "qemu-img bench -w -f raw -t none -c 100000 -d 32 -s 4096 URL", atLeast(1.6), func(b *bed) figure {
+		p := b.inRAM()
+		return b.inTurns(func() float64 { return b.qemu(p.ours, "-w") }, func() float64 { return b.qemu(p.theirs, "-w") })
 	}},
 	{"512-byte sequential write-back to RAM, depth 32", "forebay bench URL " + write512, atLeast(150_000), func(b *bed) figure {
 		r := b.alone(b.inRAM().ours, write512)
@@ -30,12 +35,14 @@ const (
 	write512 = "--mode seq --depth 32 --block-size 512 --read 0"
 )
 
-// inRAM is a gateway whose log is in RAM, large enough for a turn, and tgtd.
+// inRAM is a gateway whose log is in RAM, large enough for a turn, and tgtd. Both have been written to.
 func (b *bed) inRAM() pair {
 	if b.ram == nil {
-		b.ram = startGateway(b.t, settings{ram: "8GiB", disk: "256MiB", write: "back", policy: "survives: nothing"})
+		b.ram = startGateway(b.t, settings{dir: memoryDir(b.t), ram: "8GiB", disk: "256MiB", write: "back", policy: "survives: nothing"})
+		b.ramPeer = b.twin(b.ram.url(), memoryDir(b.t))
+		b.ram.drained()
 	}
-	return pair{b.ram.url(), b.peer, b.ram.cmd.Process.Pid, b.tgtd.cmd.Process.Pid}
+	return pair{b.ram.url(), b.ramPeer.url(1), b.ram.cmd.Process.Pid, b.ramPeer.cmd.Process.Pid}
 }
 
 // onFile measures a gateway with a log on a file.

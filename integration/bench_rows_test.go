@@ -136,18 +136,19 @@ func perf(b *bed) figure { return b.turns(b.perf) }
 
 var qemuSeconds = regexp.MustCompile(`completed in ([\d.]+) seconds`)
 
-// qemu is qemu-img bench: sequential reads.
-func (b *bed) qemu(url string) float64 {
+// qemu is qemu-img bench: sequential reads, or what more says.
+func (b *bed) qemu(url string, more ...string) float64 {
 	b.t.Helper()
 	const count = 100000
-	found := qemuSeconds.FindStringSubmatch(command(b.t, "qemu-img", "bench", "-f", "raw", "-t", "none", "-c", strconv.Itoa(count), "-d", "32", "-s", "4096", url))
+	args := append([]string{"bench", "-f", "raw", "-t", "none", "-c", strconv.Itoa(count), "-d", "32", "-s", "4096"}, more...)
+	found := qemuSeconds.FindStringSubmatch(command(b.t, "qemu-img", append(args, url)...))
 	if found == nil {
 		b.t.Fatal("qemu-img bench tells no time")
 	}
 	return count / number(b, found[1])
 }
 
-func qemuBench(b *bed) figure { return b.turns(b.qemu) }
+func qemuBench(b *bed) figure { return b.turns(func(url string) float64 { return b.qemu(url) }) }
 
 func number(b *bed, s string) float64 {
 	b.t.Helper()

@@ -30,11 +30,7 @@ type ganesha struct {
 func startGanesha(t testing.TB) *ganesha {
 	t.Helper()
 	need(t, "ganesha.nfsd", "unshare")
-	export, err := os.MkdirTemp("/dev/shm", "forebay-ganesha-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(export) })
+	export := memoryDir(t)
 	g := &ganesha{t: t, nfs: freePort(t), mount: freePort(t), export: export, config: filepath.Join(t.TempDir(), "ganesha.conf"), own: t.TempDir(), epoch: time.Now().Unix()}
 	if err := os.WriteFile(g.config, g.configuration(), 0o600); err != nil {
 		t.Fatal(err)

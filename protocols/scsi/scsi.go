@@ -19,6 +19,16 @@ type Device interface {
 	Event(e Event, n *Nexus)
 }
 
+// Launcher is a Device that may take a command without having its caller wait.
+type Launcher interface {
+	// Launch executes c without having its caller wait, if it can, and says whether it does. It may wait for a Kick, which the caller sees to before he
+	// waits for anything. done is called once when c is executed, in Launch, in a Kick or from another goroutine, and does not block. If not, c is
+	// unchanged and the caller calls Execute. c can't be cancelled; ctx ends what may take long after all.
+	Launch(ctx context.Context, c *Command, done func()) bool
+	// Kick has executed what has been launched, or begins that.
+	Kick()
+}
+
 // Event is what a transport tells a Device.
 type Event int
 
@@ -69,6 +79,15 @@ type Store interface {
 	Flush(ctx context.Context) error
 	// Discard gives back or zeroes a range, as mode says.
 	Discard(ctx context.Context, off, n int64, mode DiscardMode) error
+}
+
+// WriteLauncher is a Store that may take a write without having its caller wait.
+type WriteLauncher interface {
+	// LaunchWrite begins a write that need not be durable, or says false and does nothing. It may wait for KickWrites. done is called once, in there or
+	// from another goroutine, with what Write would have returned, and does not block. p is the store's until then.
+	LaunchWrite(ctx context.Context, p []byte, off int64, done func(error)) bool
+	// KickWrites has done what has been launched, or begins that.
+	KickWrites()
 }
 
 // DiscardMode says what becomes of a range.

@@ -18,6 +18,7 @@ const MaxTransfer = 4 << 20
 type Unit struct {
 	identity Identity
 	store    Store
+	launcher WriteLauncher // the store, if it is one; else nil
 	log      zerolog.Logger
 	base     *baseServer
 
@@ -43,6 +44,7 @@ type UnitOptions struct {
 func NewUnit(o UnitOptions) *Unit {
 	u := &Unit{identity: o.Identity, store: o.Store, log: o.Logger, operations: newOperations()}
 	u.geometry.Store(&Geometry{BlockSize: 512, PhysicalBlock: 512})
+	u.launcher, _ = o.Store.(WriteLauncher)
 	u.base = newBaseServer(u)
 	return u
 }

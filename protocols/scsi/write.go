@@ -11,9 +11,22 @@ func (u *Unit) write(ctx context.Context, c *Command) {
 	u.writeExtent(ctx, c, fua)
 }
 
-// writeExtent writes what came and says whether it did. If fewer blocks came than the CDB asks for, those are written, and the
-// residual tells; if a part of one came, nothing is written (the choices a and b of FCP-4 9.4.2).
+// writeExtent writes what came and says whether it did.
 func (u *Unit) writeExtent(ctx context.Context, c *Command, fua bool) (extent, bool) {
+	e, ok := u.came(c)
+	if !ok || e.n == 0 {
+		return e, ok
+	}
+	if err := u.store.Write(ctx, c.DataOut[:e.n], e.off, fua); err != nil {
+		c.fail(err, senseWriteError)
+		return e, false
+	}
+	return e, true
+}
+
+// came is what there is to be written. If fewer blocks came than the CDB asks for, those are, and the residual tells; if a part of one came, nothing
+// is (the choices a and b of FCP-4 9.4.2).
+func (u *Unit) came(c *Command) (extent, bool) {
 	if !unprotected(c) {
 		return extent{}, false
 	}
@@ -26,13 +39,45 @@ func (u *Unit) writeExtent(ctx context.Context, c *Command, fua bool) (extent, b
 		c.check(senseShortData)
 		return e, false
 	}
-	if e.n > 0 {
-		if err := u.store.Write(ctx, c.DataOut[:e.n], e.off, fua); err != nil {
-			c.fail(err, senseWriteError)
-			return e, false
-		}
-	}
 	return e, true
+}
+
+// Launch implements Launcher for WRITE(6) to WRITE(16) without FUA.
+func (u *Unit) Launch(ctx context.Context, c *Command, done func()) bool {
+	if u.launcher == nil || len(c.DataOut) == 0 || !isWrite(c.CDB[0]) || !six(c.CDB[0]) && c.CDB[1]&fuaBit != 0 {
+		return false
+	}
+	op := u.lookup(c)
+	if op == nil {
+		return false
+	}
+	c.Status, c.Want = StatusGood, 0
+	if !u.admit(op, c) {
+		done()
+		return true
+	}
+	e, ok := u.came(c)
+	if !ok || e.n == 0 {
+		done()
+		return true
+	}
+	return u.launcher.LaunchWrite(ctx, c.DataOut[:e.n], e.off, func(err error) {
+		if err != nil {
+			c.fail(err, senseWriteError)
+		}
+		done()
+	})
+}
+
+// Kick implements Launcher.
+func (u *Unit) Kick() {
+	if u.launcher != nil {
+		u.launcher.KickWrites()
+	}
+}
+
+func isWrite(opcode byte) bool {
+	return opcode == 0x0a || opcode == 0x2a || opcode == 0xaa || opcode == 0x8a
 }
 
 // asks checks that n bytes may be transferred, and notes that the CDB asks for them.

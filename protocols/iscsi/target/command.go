@@ -164,7 +164,9 @@ func (c *conn) start(t *task) {
 		c.complete(t, true)
 		return
 	}
-	c.spawn(t)
+	if !c.launch(t) {
+		c.spawn(t)
+	}
 }
 
 // job is a claimed task on its way to a worker, and what it may run under.
@@ -189,9 +191,14 @@ func (c *conn) spawn(t *task) {
 	c.workers.Do(j)
 }
 
-// work executes a task and answers it.
+// work executes a task and answers it. Without one it sends what others have answered.
 func (c *conn) work(j job) {
 	defer c.session.running.Done()
+	if j.task == nil {
+		c.flushing.Store(false)
+		_ = c.out.flush()
+		return
+	}
 	defer j.cancel()
 	if j.ctx.Err() == nil {
 		c.execute(j.ctx, j.task)

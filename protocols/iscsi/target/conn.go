@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/scsi"
 	"forebay/protocols/workers"
 )
 
@@ -26,14 +27,17 @@ type conn struct {
 	session *session // nil during the login
 	cid     uint16
 
-	h       [iscsi.HeaderLength]byte // of the PDU at hand
-	window  window
-	budget  budget
-	free    freelist
-	workers *workers.Pool[job]
-	text    textExchange
-	lastTag uint32 // target transfer tag of the last R2T; guarded by outbox.mu
-	manages atomic.Int32
+	h        [iscsi.HeaderLength]byte // of the PDU at hand
+	window   window
+	budget   budget
+	free     freelist
+	workers  *workers.Pool[job]
+	started  scsi.Launcher // what the reader has launched something at since the last kick; nil: nothing
+	kicking  atomic.Bool   // the reader kicks, and sends afterwards
+	flushing atomic.Bool   // a worker is about to send
+	text     textExchange
+	lastTag  uint32 // target transfer tag of the last R2T; guarded by outbox.mu
+	manages  atomic.Int32
 
 	opened   time.Time
 	heard    atomic.Int64 // when bytes last came, since opened
@@ -55,7 +59,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, net: nc, opened: time.Now(), log: s.log.With().Stringer("from", nc.RemoteAddr()).Logger()}
 	c.workers = workers.New(c.work)
 	c.out = newOutbox(nc, c.recycle, c.left)
-	c.in = newReader(nc, c.out.flush, c.touch)
+	c.in = newReader(nc, c.kickAndFlush, c.touch)
 	c.budget.free = s.opts.Limits.shared()
 	c.budget.grant = c.granted
 	return c
@@ -93,6 +97,9 @@ func (c *conn) serve() error {
 				_ = c.out.flush()
 			}
 			return err
+		}
+		if c.out.crowded() {
+			c.kick()
 		}
 		if err := c.out.makeRoom(); err != nil {
 			return err
@@ -162,6 +169,7 @@ func (c *conn) segment(n int) ([]byte, error) {
 // a task of the session, and no goroutine but the reader is left.
 func (c *conn) finish(err error) {
 	x := c.session
+	c.kick()
 	stopped := c.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded)
 	polite := stopped || errors.Is(err, errLoggedOut) || errors.Is(err, errDataDigest)
 	switch {

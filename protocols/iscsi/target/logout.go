@@ -21,7 +21,7 @@ func (c *conn) logout(h iscsi.Header) error {
 	}
 	if code == iscsi.LogoutSuccess {
 		wait := c.session.abort(everything)
-		if err := c.out.flush(); err != nil { // what was answered before need not wait for the devices
+		if err := c.kickAndFlush(); err != nil { // what was answered before need not wait for the devices
 			return err
 		}
 		for _, ended := range wait {

@@ -154,12 +154,24 @@ func (o *outbox) flush() error {
 	return o.err
 }
 
+// crowded says whether makeRoom would not return at once.
+func (o *outbox) crowded() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tooMuch()
+}
+
+// tooMuch is crowded with mu held.
+func (o *outbox) tooMuch() bool {
+	return o.gathering.full() || o.gathering.bytes+o.leaving >= 2*batchBytes
+}
+
 // makeRoom returns when there is not too much unsent. The reader calls it before it takes another PDU: a peer that doesn't read its
 // answers gets no more of them.
 func (o *outbox) makeRoom() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.gathering.full() || o.gathering.bytes+o.leaving >= 2*batchBytes {
+	for o.tooMuch() {
 		o.writeOrWait()
 	}
 	return o.err

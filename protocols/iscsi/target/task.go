@@ -29,7 +29,8 @@ type task struct {
 	edtl   int // expected data transfer length, bytes
 	start  time.Time
 
-	immediate bool // it took no place in the command window
+	immediate bool   // it took no place in the command window
+	launched  func() // what a device that the task was launched at calls; it stays with the task
 
 	// Data-out.
 	buf         []byte // of the pool; shorter than want until the budget grants the rest
@@ -80,6 +81,9 @@ func (t *task) write() bool { return t.flags&iscsi.FlagWrite != 0 }
 // newTask makes a task of a SCSI Command PDU.
 func (c *conn) newTask(h iscsi.Header) *task {
 	t := c.free.take()
+	if t.launched == nil {
+		t.launched = func() { c.launched(t) }
+	}
 	t.tag, t.cmdSN, t.flags, t.edtl, t.immediate = h.InitiatorTag(), h.CmdSN(), h.Flags(), int(h.ExpectedLength()), h.Immediate()
 	copy(t.lun[:], h.LUN())
 	copy(t.cmd.CDB[:], h.CDB())
@@ -97,8 +101,8 @@ func (c *conn) newTask(h iscsi.Header) *task {
 func (c *conn) recycle(t *task) {
 	c.freeBuffer(t)
 	t.cmd.Reset()
-	reserved, data := t.reserved, t.cmd.Data
-	*t = task{}
+	reserved, data, launched := t.reserved, t.cmd.Data, t.launched
+	*t = task{launched: launched}
 	t.cmd.Data = data // empty; it keeps its slices
 	c.free.give(t)
 	if reserved > 0 {
