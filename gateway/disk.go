@@ -56,6 +56,7 @@ func (s *disk) run(ctx context.Context) {
 	}
 	if s.pool.flash != nil {
 		beside.Go(func() { s.settles(ctx) })
+		beside.Go(func() { s.preserves(ctx) })
 	}
 	s.attachment.run(ctx, s)
 	s.setReady(false)

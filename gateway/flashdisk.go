@@ -103,6 +103,32 @@ const (
 	settlePatience = 5 * time.Second
 )
 
+// preserves brings what is hot in RAM to the flash tier, a step at a time, while there is one and until ctx ends.
+func (s *disk) preserves(ctx context.Context) {
+	store := s.pool.flash.current()
+	if store == nil {
+		return
+	}
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+		case <-store.Failed():
+			return
+		case <-s.pool.flash.closed:
+			return
+		case <-ctx.Done():
+			return
+		}
+		pause := settleEvery // the volume may be there by then
+		if v := s.storage.volume.Load(); v != nil {
+			pause = v.Preserve()
+		}
+		next.Reset(pause)
+	}
+}
+
 // unkept is the flash tier of a volume that is served without: what a store has of it must never be found, and is forgotten before it
 // changes.
 type unkept struct {

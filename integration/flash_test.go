@@ -227,3 +227,27 @@ func TestAFlashTierIsResizedAndRemovedUnderLoad(t *testing.T) {
 		t.Errorf("inspect says %s", out)
 	}
 }
+
+// What is read from RAM over and over was read from the array once. It is brought to flash beside, and so a kill leaves it warm, but for the last region.
+func TestWhatIsHotInRAMIsWarmAfterAKill(t *testing.T) {
+	need(t, "qemu-io")
+	const set, region = 64 << 20, 16 << 20
+	s := onFlash(settings{dir: t.TempDir()})
+	s.ram = "128MiB"
+	g := startGateway(t, s)
+	eventually(t, 2*time.Minute, "the flash tier has what is hot", func() bool {
+		command(t, forebay, "bench", g.url(), "--block-size", "64KiB", "--depth", "4", "--working-set", "64MiB", "--duration", "1s")
+		return g.flash().UsedBytes >= set
+	})
+	if asked := g.fromArray(); asked > set*11/10 {
+		t.Fatalf("the array was asked for %d bytes: the set was not in RAM", asked)
+	}
+	g.kill()
+	g = startGateway(t, s)
+	command(t, "qemu-io", "-r", "-f", "raw", "-c", "read 0 64m", g.url())
+	f := g.flash()
+	if asked := g.fromArray(); asked > region+set/20 || f.HitBlocks*4096 < set-region-set/20 {
+		t.Errorf("the array was asked for %d bytes; %+v", asked, f)
+	}
+	t.Logf("%d bytes from the array; %+v", g.fromArray(), f)
+}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"forebay/cachecore"
 )
 
 // A scan comes once; what is used again and again stays.
@@ -53,6 +55,32 @@ func TestSkewedReadsHitMoreThanTheirShareOfTheFlash(t *testing.T) {
 	// The flash holds 63 of 4096 lines. The 63 that come most often make up 42 % of the reads.
 	if share := float64(hits) / float64(reads); share < 0.3 {
 		t.Fatalf("%.0f%% of the reads are hits", share*100)
+	}
+}
+
+// What is known to be hot enters at once, those of its blocks that aren't here, and within the write budget.
+func TestWhatIsHotElsewhereEntersAtOnce(t *testing.T) {
+	r := rigFor(t, 64, Options{BytesPerDay: 24 * 13 * blockSize}) // a region an hour
+	k := keyOf(1)
+	r.cache(k, 2, 1)
+	batch := r.object(k).PrepareHot(0, 8)
+	for i := range 8 {
+		switch p := batch.Bytes(i); {
+		case (p == nil) != (i == 2):
+			t.Fatalf("block %d: room for it is %v", i, p != nil)
+		case p != nil:
+			r.fill(p, k, blockOf(0)+cachecore.Block(i))
+		}
+	}
+	batch.Publish()
+	if n := r.check(k, 0, 8); n != 8 {
+		t.Fatalf("%d of 8 blocks are here", n)
+	}
+	if batch = r.object(k).PrepareHot(0, 8); batch.Bytes(0) != nil {
+		t.Fatal("room for what is here")
+	}
+	if batch = r.object(k).PrepareHot(8, 8); batch.Bytes(0) != nil || r.s.Stats().RefusedBudget != 8 {
+		t.Fatalf("beyond the budget: %+v", r.s.Stats())
 	}
 }
 

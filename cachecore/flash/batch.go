@@ -14,12 +14,23 @@ type Batch struct {
 // Prepare notes that blocks of one line were wanted and weren't here, and makes room for those of them that were wanted before, as far as the
 // write budget goes. Which ones says Bytes. What Invalidate is called for meanwhile is not to be published: see Publish.
 func (o *Object) Prepare(first cachecore.Block, n int) Batch {
+	return o.prepare(first, n, (*shard).admit)
+}
+
+// PrepareHot is Prepare of blocks that somebody else knows to be wanted again and again: it makes room for all that aren't here, as far as the write budget
+// goes.
+func (o *Object) PrepareHot(first cachecore.Block, n int) Batch {
+	return o.prepare(first, n, (*shard).lacks)
+}
+
+// prepare makes room for those of the blocks that the shard says.
+func (o *Object) prepare(first cachecore.Block, n int, which func(sh *shard, object, line uint32, b blocks) blocks) Batch {
 	line, i, ok := lineOf(first)
 	if !ok || n <= 0 || i+n > lineBlocks || !o.s.enter() {
 		return Batch{}
 	}
 	sh, object := o.shard(line), o.id.Load()
-	want := sh.admit(object, line, (1<<n-1)<<i)
+	want := which(sh, object, line, (1<<n-1)<<i)
 	if want == 0 {
 		o.s.leave()
 		return Batch{}
@@ -37,6 +48,13 @@ func (sh *shard) admit(object, line uint32, b blocks) blocks {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return sh.ghost.touch(sh.hash(object, line), b&^sh.holds(object, line))
+}
+
+// lacks returns those blocks of a line that are not here.
+func (sh *shard) lacks(object, line uint32, b blocks) blocks {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return b &^ sh.holds(object, line)
 }
 
 // Bytes is where the i-th block of those that Prepare was asked for goes, to be filled whole before Publish; nil if it is not to be kept.

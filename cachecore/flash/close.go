@@ -9,7 +9,11 @@ import (
 
 // Close ends the store so that the next Open finds everything that is cached now. All objects are out of use: what is written to one from here
 // on would not be known. After an error the end is an unclean one, and if that is ctx's, the device is still in use.
+// One that was withdrawn has ended.
 func (s *Store) Close(ctx context.Context) error {
+	if s.over.Load() {
+		return nil
+	}
 	if err := s.calls.close(ctx); err != nil {
 		return fmt.Errorf("close the flash tier: %w", err)
 	}
@@ -113,6 +117,7 @@ func (s *Store) Withdraw(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("withdraw the flash tier: %w", err)
 	}
+	s.over.Store(true)
 	s.end()
 	return s.memory.Close()
 }

@@ -1,5 +1,6 @@
 // Package flash is the flash tier: a store of 4 KiB blocks on a device, for reads. It is warm after a restart. It knows nothing of what the
-// array holds: who uses it says what is about to be written (Object.Invalidate), and brings what was read (Object.Prepare).
+// array holds: who uses it says what is about to be written (Object.Invalidate), and brings what was read (Object.Prepare) or is read
+// again and again elsewhere (Object.PrepareHot).
 //
 // # Nouns
 //

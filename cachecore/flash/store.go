@@ -57,7 +57,8 @@ type Store struct {
 	left          atomic.Bool // withdrawn: the device will never be opened as it is
 	undiscardable atomic.Bool
 	calls         calls
-	tasks         calls // goroutines of its own
+	tasks         calls       // goroutines of its own
+	over          atomic.Bool // withdrawn, and nothing is under way any more
 	resizing      sync.Mutex
 	life          context.Context // ends with the device, or with the store
 	end           context.CancelFunc

@@ -14,6 +14,8 @@
 // passes over pinned slots, and what is dropped while pinned is detached first. Pins are taken under the shard's lock and given back
 // without it; the count of a detached slot carries a mark that makes its last Release different from all others.
 //
+// A block is hot if it was read again since its content came here, whether it was read or written to come; a Walk finds those, for who keeps them elsewhere.
+//
 // Locks. A shard's mutex is a leaf, held for index work only: bytes are copied into reserved slots before they are published, and no
 // I/O happens under it. The mutex of Buffers is a leaf as well. Whoever resizes or ends a store has its turn (Store.turn) before a shard's mutex.
 //

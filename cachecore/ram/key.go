@@ -32,6 +32,9 @@ func keyOf(obj cachecore.ObjectID, first cachecore.Block, n uint64) (key, bool) 
 // block is its number.
 func (k key) block() cachecore.Block { return cachecore.Block(k & (1<<blockBits - 1)) }
 
+// object is whose block it is.
+func (k key) object() cachecore.ObjectID { return cachecore.ObjectID(k >> blockBits) }
+
 // inRun is how many blocks of its run come from k on, itself included.
 func (k key) inRun() int { return RunBlocks - int(k&(RunBlocks-1)) }
 

@@ -37,4 +37,6 @@ func (p *lru) victim() uint32 {
 	return none
 }
 
+func (p *lru) pass() {}
+
 func (p *lru) fit(int) func() { return func() {} }

@@ -5,14 +5,16 @@ package ram
 type policy interface {
 	// admit takes up a slot whose key (with that hash) has just been published.
 	admit(slot, hash uint32)
-	// touch notes a read or write of a cached slot.
+	// touch notes a read or write of a cached slot, and sets again of one that was used before.
 	touch(slot uint32)
-	// replace gives slot the place of old, whose block has new content.
+	// replace gives slot the place of old, whose block has new content, of which nothing was read again.
 	replace(old, slot uint32)
 	// remove forgets a slot.
 	remove(slot uint32)
 	// victim forgets a slot without pins and returns it, or none if a bounded search found all pinned.
 	victim() uint32
+	// pass says that some time has passed: touches from now on are of other uses than those before.
+	pass()
 	// fit makes it one for that many slots. It is called without the lock, and what it returns with it.
 	fit(slots int) func()
 }

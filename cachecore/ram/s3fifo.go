@@ -4,9 +4,11 @@ package ram
 // they left it, enter the main one. A scan flows through the small queue and leaves the main one alone.
 //
 // Touches within a short while of the last counted one, or of the arrival, are correlated (one reader going over a block in pieces, a
-// read and its write) and count once. Time is the number of admissions of the shard.
+// read and its write) and count once. Time is the number of admissions of the shard; while somebody walks over it (Walk), a while has passed after some
+// seconds at the latest.
 //
-// The state of a slot, in 32 bits: time of the last counted touch (28), main queue (1), hidden (1, the shard's), frequency (2).
+// The state of a slot, in 32 bits: time of the last counted touch (27), touched since its content came (1), main queue (1), hidden (1, the shard's),
+// frequency (2).
 type s3fifo struct {
 	sh          *shard
 	small, main queue
@@ -20,7 +22,8 @@ const (
 	freqMask   = 3
 	inMain     = 1 << 2
 	hidden     = 1 << 3
-	timeShift  = 4
+	again      = 1 << 4
+	timeShift  = 5
 	timeMask   = 1<<(32-timeShift) - 1
 	smallShare = 10 // the small queue's target is 1/10 of the slots
 	windowPart = 8  // the window is 1/8 of the small queue
@@ -66,13 +69,15 @@ func (p *s3fifo) touch(slot uint32) {
 	if m&freqMask < freqMask {
 		m++
 	}
-	p.sh.meta[slot] = m&(1<<timeShift-1) | p.now<<timeShift
+	p.sh.meta[slot] = m&(1<<timeShift-1) | again | p.now<<timeShift
 }
 
 func (p *s3fifo) replace(old, slot uint32) {
-	p.sh.meta[slot] = p.sh.meta[old] &^ hidden
+	p.sh.meta[slot] = p.sh.meta[old] &^ (hidden | again)
 	p.queueOf(old).replace(old, slot)
 }
+
+func (p *s3fifo) pass() { p.now = (p.now + p.window) & timeMask }
 
 func (p *s3fifo) remove(slot uint32) { p.queueOf(slot).remove(slot) }
 

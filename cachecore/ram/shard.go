@@ -3,6 +3,7 @@ package ram
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // shard is an equal part of a store: its slots, a hash table over them, and their policy. All but refs and pinned is guarded by mu.
@@ -18,6 +19,7 @@ type shard struct {
 	filed, mask uint32 // buckets, and the bits that number them
 	index
 	policy policy
+	passed time.Time // when the policy was last told that time passes
 
 	free   queue // the newest is used first
 	out    int   // slots that are not free: reserved, cached or detached

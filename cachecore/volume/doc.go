@@ -23,6 +23,13 @@
 // written comes into flash when it is read again. A tier that outlives the process (Options.FlashLasts) is given only what the array can't lose
 // while nobody looks (lasting), and keeps it at Close.
 //
+// So what stays in RAM is read from the array once and isn't in flash, though it is the hottest of all, and a restart would find it cold. To such a tier
+// a walk brings what is hot in RAM, that is, was read again since it came (Preserve, which somebody calls from time to time): it goes over all slots of
+// the store, some at a time, without an end; it copies nothing to flash that is there, or that a flush has yet to cover, of which there is one in a way
+// round at the most; and when flash takes nothing, as the day's bytes are spent, it leaves it alone for a while. It holds a shard's lock for some slots,
+// no buffer, and pins of one run while that is copied. It is under the rule of fills: the generation is sampled, then the content taken from RAM, then
+// published if the generation stands (G1). What is in RAM, not hidden and without a writer, is what the array has.
+//
 // # What a reader may see
 //
 // Until a write is answered a reader may see the old or the new content of each logical block, and once one has seen the new, none that

@@ -35,7 +35,7 @@ func drawPlace(t *rapid.T) (off, n int64) {
 // A volume is its array, whatever flash has: through crashes and ends of the process, and power cuts of the array meanwhile.
 func TestAVolumeOverFlashAgreesWithItsArray(t *testing.T) {
 	fewerUnderRace(t)
-	var hits atomic.Int64
+	var hits, preserved atomic.Int64
 	rapid.Check(t, func(t *rapid.T) {
 		r := newFlashRig(t, someDisk, rapid.SampledFrom([]int{16, 64}).Draw(t, "slots"))
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
@@ -59,12 +59,26 @@ func TestAVolumeOverFlashAgreesWithItsArray(t *testing.T) {
 				r.forgets()
 			}
 		}
+		preserve := func() {
+			before := r.flash.Stats().Admitted
+			r.preserve()
+			preserved.Add(int64(r.flash.Stats().Admitted - before))
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"read": func(t *rapid.T) {
 				off, n := drawPlace(t)
 				r.mustAgree(off, int(n))
 			},
 			"read again": again, "and again": again, "and once more": again,
+			"preserve": func(*rapid.T) { preserve() },
+			"read what is in RAM, and preserve it": func(t *rapid.T) {
+				off, n := drawPlace(t)
+				for range 2 {
+					r.mustAgree(off, int(n))
+					r.mustAgree(off, int(n))
+					preserve()
+				}
+			},
 			"write": func(t *rapid.T) {
 				off, n := drawPlace(t)
 				must(r.Write(ctx, content(n), off, rapid.Bool().Draw(t, "fua")))
@@ -112,8 +126,8 @@ func TestAVolumeOverFlashAgreesWithItsArray(t *testing.T) {
 		})
 		hits.Add(int64(r.flash.Stats().Hits))
 	})
-	if hits.Load() == 0 {
-		t.Error("flash has answered nothing")
+	if hits.Load() == 0 || preserved.Load() == 0 {
+		t.Errorf("flash has answered %d blocks, and been given %d of RAM", hits.Load(), preserved.Load())
 	}
 }
 
@@ -158,6 +172,11 @@ func TestReadersAndWritersOverFlashSeeWhatTheyMay(t *testing.T) {
 			for ctx.Err() == nil {
 				_ = r.Flush(context.Background())
 				r.forgets()
+			}
+		})
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				_ = r.Preserve()
 			}
 		})
 		wait.Wait()

@@ -80,9 +80,14 @@ func raise(at *atomic.Uint64, to uint64) {
 	}
 }
 
-// lasts says whether what the array has in a block's run may be kept beyond the process's life, if it would be.
+// settled says whether what the array has in a block's run may be kept beyond the process's life, if it would be.
+func (v *Volume) settled(b cachecore.Block) bool {
+	return v.lasting == nil || !v.array.Info().WriteCache || v.lasting.covers(b)
+}
+
+// lasts is settled, and has Settle see to it that it will be.
 func (v *Volume) lasts(b cachecore.Block) bool {
-	if v.lasting == nil || !v.array.Info().WriteCache || v.lasting.covers(b) {
+	if v.settled(b) {
 		return true
 	}
 	v.lasting.waits.Store(true)

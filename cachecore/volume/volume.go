@@ -46,6 +46,7 @@ type Volume struct {
 	streams  streams
 	flash    Flash    // nil: none
 	lasting  *lasting // nil: what is cached ends with the process
+	walk     *walk    // nil: there is nothing that hot blocks are to be brought to
 	settle   func(context.Context) error
 	outage   *Outage
 	calls    calls
@@ -88,6 +89,9 @@ func New(o Options) *Volume {
 		outage: o.Outage, flash: o.Flash}
 	if o.Flash != nil && o.FlashLasts {
 		v.lasting = newLasting()
+		if hot, ok := o.Flash.(hotFlash); ok {
+			v.walk = &walk{flash: hot}
+		}
 	}
 	v.settle = o.Settle
 	v.launcher, _ = o.Array.(cachecore.Launcher)
