@@ -22,8 +22,8 @@ type Device interface {
 // Launcher is a Device that may take a command without having its caller wait.
 type Launcher interface {
 	// Launch executes c without having its caller wait, if it can, and says whether it does. It may wait for a Kick, which the caller sees to before he
-	// waits for anything. done is called once when c is executed, in Launch, in a Kick or from another goroutine, and does not block. If not, c is
-	// unchanged and the caller calls Execute. c can't be cancelled; ctx ends what may take long after all.
+	// waits for anything. done is called once when c is executed, in Launch, in a Kick or from another goroutine, and does not block. If not, the caller
+	// calls Execute. When ctx is cancelled, what turns out to take long is given up as by Execute; what doesn't is executed.
 	Launch(ctx context.Context, c *Command, done func()) bool
 	// Kick has executed what has been launched, or begins that.
 	Kick()

@@ -98,9 +98,10 @@ func (c *conn) serve() error {
 			}
 			return err
 		}
-		if c.out.crowded() {
-			c.kick()
+		if !c.out.crowded() {
+			continue // if it is by now, the next PDU finds that: nobody waits for the peer without a kick before
 		}
+		c.kick()
 		if err := c.out.makeRoom(); err != nil {
 			return err
 		}

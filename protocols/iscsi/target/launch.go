@@ -13,8 +13,15 @@ func (c *conn) launch(t *task) bool {
 		c.kick()
 	}
 	x := c.session
-	x.running.Add(1)
-	if !d.Launch(x.ctx, &t.cmd, t.launched) {
+	life := &revocable{Context: x.ctx}
+	x.mu.Lock()
+	t.life = life
+	if t.aborted {
+		life.revoke()
+	}
+	x.running.Add(1) // by the reader
+	x.mu.Unlock()
+	if !d.Launch(life, &t.cmd, t.launched) {
 		x.running.Done()
 		return false
 	}
@@ -42,6 +49,7 @@ func (c *conn) kickAndFlush() error {
 
 // launched answers a task that was launched. Who calls it can't wait for the peer: a worker sends, unless the reader is about to.
 func (c *conn) launched(t *task) {
+	t.life.release()
 	c.complete(t, false)
 	if !c.kicking.Load() && !c.flushing.Swap(true) {
 		c.session.running.Add(1)

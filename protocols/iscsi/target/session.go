@@ -169,8 +169,11 @@ func (x *session) abort(which func(*task) bool) (wait []<-chan struct{}) {
 		t.aborted = true
 		switch {
 		case t.state == running:
-			if t.cancel != nil {
+			switch {
+			case t.cancel != nil:
 				t.cancel()
+			case t.life != nil:
+				t.life.revoke()
 			}
 			wait = append(wait, t.end())
 		case t.holders == 0:

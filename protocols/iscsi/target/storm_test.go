@@ -78,10 +78,18 @@ func (w *worker) run(rounds int) {
 // Commands, aborts and resets of several sessions come at a time, with little memory. What was answered GOOD holds, and every command
 // comes to an end.
 func TestCommandsAbortsAndResetsOfSeveralSessionsKeepWhatIsAnswered(t *testing.T) {
-	r := newRig(t, overTCP, leastMemory, func(r *rig, s *setup) {
-		r.pool.left = 6 << 20
-		s.NopInterval = 30 * time.Second
-	})
+	storm(t, newRig(t, overTCP, stormy), 60)
+}
+
+// stormy has little memory.
+func stormy(r *rig, s *setup) {
+	leastMemory(r, s)
+	r.pool.left = 6 << 20
+	s.NopInterval = 30 * time.Second
+}
+
+// storm has each worker do so many rounds.
+func storm(t *testing.T, r *rig, rounds int) {
 	var turn atomic.Uint32
 	r.store.Hold = func(ctx context.Context, _ string, _, _ int64) error {
 		for range turn.Add(1) % 16 {
@@ -97,7 +105,7 @@ func TestCommandsAbortsAndResetsOfSeveralSessionsKeepWhatIsAnswered(t *testing.T
 		for j := range 2 {
 			part := i*2 + j
 			w := &worker{t, s, rand.New(rand.NewPCG(uint64(part), 2)), part * partSize / blockSize, part << 8, done}
-			workers.Go(func() { w.run(60) })
+			workers.Go(func() { w.run(rounds) })
 		}
 	}
 	other := r.dial(func(o *initiator.Options) { o.ISID = [6]byte{0x80, 99} })

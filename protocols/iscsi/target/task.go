@@ -53,6 +53,7 @@ type task struct {
 	early   bool // its CmdSN is not due yet; only the reader writes it
 	aborted bool
 	cancel  context.CancelFunc // while running on a goroutine of its own
+	life    *revocable         // of a task that was launched
 	ended   chan struct{}      // see end
 }
 
