@@ -15,9 +15,10 @@ type Options struct {
 	// Moved is told, by whoever writes, that the data of a record have been copied, durably: they lie at to now, and who reads from has
 	// until it returns to forget it. Afterwards from may end with ErrGone.
 	Moved func(s Shard, seq cachecore.Seq, from, to Position)
-	// Damaged is told, from the log's goroutine, of damage that is found when records are about to be moved. Damage has it too from then on.
+	// Damaged is told, by whoever writes, of damage that is found when records are about to be moved. Damage has it too from then on.
 	Damaged func(Damage)
-	// Immediate: the device answers without waiting for anything, as memory does. A Kick writes there itself.
+	// Immediate: the device answers without waiting for anything, and ends with the process, as memory does. A Kick writes there itself, and nobody states
+	// afterwards that it was durable (PROTOCOL F1).
 	Immediate bool
 }
 

@@ -107,6 +107,7 @@ func TestAPeerThatLogsOutAndReadsNothingIsGivenUp(t *testing.T) {
 func TestAShutdownAsksForALogout(t *testing.T) {
 	r := newRig(t, func(_ *rig, s *setup) { s.LogoutTimeout = 3 * time.Second })
 	c := r.login()
+	c.ping() // the server knows that its login is over: one that isn't is cut
 	s := r.dial(func(o *initiator.Options) { o.ISID = [6]byte{0x80, 7} })
 	ended := make(chan struct{})
 	go func() {
