@@ -11,7 +11,7 @@ import (
 
 // Launch begins a write without FUA if its caller need not wait for anything, and says whether it did. It may wait for a Kick, which the caller sees to
 // before he waits for anything. done is called once, in a Kick or from another goroutine, with what Write would have returned, and does not block; p
-// is the volume's until then. A write that overlaps others waits for their end; and where the array turns out to have it wait after all, it does
+// is the volume's until then. A write that overlaps others waits for their end, whatever becomes of ctx; and where the array turns out to have it wait after all, it does
 // so until ctx ends.
 func (v *Volume) Launch(ctx context.Context, p []byte, off int64, done func(error)) bool {
 	if v.launcher == nil || len(p) == 0 || !v.launcher.Launchable(len(p)) || !v.calls.enter() {

@@ -16,8 +16,8 @@ type item struct {
 	done  func(at Position, err error)
 }
 
-// Append logs a record. If it returns nil, done is called exactly once, by whoever writes (the log's goroutine, or a Kick) and in the order of the Appends: with where the data
-// lie when the record is durable, or with why the log has failed. Until then data and r.Object must not change; they are not kept. done must not
+// Append logs a record. If it returns nil, done is called exactly once, by whoever writes (the log's goroutine, or a Kick) and in the order of the Appends: with
+// where the data lie when the record is durable, or with why the log has failed. Until then data and r.Object must not change; they are not kept. done must not
 // block, nor call anything of the log but Append, AppendLater and Kick.
 //
 // A shard's records have numbers without a gap and epochs that don't fall, else ErrOrder; where no record is left, because all have been

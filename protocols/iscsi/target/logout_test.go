@@ -143,19 +143,7 @@ func TestAShutdownLetsCommandsFinish(t *testing.T) {
 		c.send(c.write(8, 4, 4096), nil) // waits for data that does not come
 		<-gate.entered
 		c.expect(iscsi.OpR2T)
-		ended := make(chan struct{})
-		go func() {
-			r.server.Shutdown(context.Background())
-			close(ended)
-		}()
-		c.expect(iscsi.OpAsync)
-		time.Sleep(3 * time.Second) // the initiator does not log out
-		synctest.Wait()
-		select {
-		case <-ended:
-			t.Fatal("it has ended with a write under way")
-		default:
-		}
+		ended := r.shutsDownBeside(c)
 		close(gate.open)
 		if p := c.expect(iscsi.OpSCSIResponse); p.Status() != 0 || p.InitiatorTag() != 7 {
 			t.Errorf("% x", []byte(p.Header))
@@ -224,4 +212,23 @@ func TestLoginsAndAShutdownRunIntoEachOther(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shutsDownBeside begins a shutdown, in a bubble, that a write under way of c's holds up: the initiator does not log out. It returns what is closed at the end.
+func (r *rig) shutsDownBeside(c *raw) <-chan struct{} {
+	r.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		r.server.Shutdown(context.Background())
+		close(ended)
+	}()
+	c.expect(iscsi.OpAsync)
+	time.Sleep(3 * time.Second)
+	synctest.Wait()
+	select {
+	case <-ended:
+		r.t.Fatal("it has ended with a write under way")
+	default:
+	}
+	return ended
 }
