@@ -14,7 +14,7 @@
 //
 //	free       its number, if it had one, is below the floor
 //	filling    in a buffer; Prepare makes room in it, Publish makes that found
-//	sealed     full; it waits for the last batch, then its data is written and synced
+//	sealed     full, or idle while slots are plentiful; it waits for the last batch, then its data is written and synced
 //	composed   its footer says what is valid of it, and is on its way
 //	stored     read from the device
 //	leaving    the floor is being raised over it; then what was read since it was written is written again, the rest forgotten, and when its last

@@ -133,6 +133,7 @@ func (f *fill) begin() *builder {
 	b.region.mu.Lock()
 	b.region.seq, b.region.buf = b.seq, buf
 	b.region.mu.Unlock()
+	f.watch(b)
 	return b
 }
 
