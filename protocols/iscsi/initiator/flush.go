@@ -1,58 +1,7 @@
 package initiator
 
-import (
-	"syscall"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
-)
-
-// flusher writes a batch without waiting, so that the reader may: if it waited, and the target waited for us to read, neither would
-// go on. It spares the writer's wake-up, which costs more than the write.
-type flusher struct {
-	raw  syscall.RawConn // nil: the connection has none
-	iov  []unix.Iovec
-	n    int
-	call func(fd uintptr) bool
-}
-
-const maxIovecs = 1024 // IOV_MAX
-
-func newFlusher(conn any) *flusher {
-	f := &flusher{}
-	if c, ok := conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			f.raw = raw
-		}
-	}
-	f.call = f.writev
-	return f
-}
-
-// write writes what goes at once and returns how many bytes that were. Errors are left for the writer to find.
-func (f *flusher) write(vec [][]byte) int {
-	if f.raw == nil || len(vec) == 0 {
-		return 0
-	}
-	f.iov = f.iov[:0]
-	for _, p := range vec[:min(len(vec), maxIovecs)] {
-		f.iov = append(f.iov, unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))})
-	}
-	f.n = 0
-	_ = f.raw.Write(f.call)
-	clear(f.iov)
-	return f.n
-}
-
-func (f *flusher) writev(fd uintptr) bool {
-	n, _, errno := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(unsafe.SliceData(f.iov))), uintptr(len(f.iov)))
-	if errno == 0 {
-		f.n = int(n)
-	}
-	return true // never wait
-}
-
-// flush sends what has gathered while the reader dispatched. What does not go at once is the writer's.
+// flush sends what has gathered while the reader dispatched. What does not go at once is the writer's: if the reader waited, and the target waited
+// for us to read, neither would go on.
 func (s *Session) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +11,7 @@ func (s *Session) flush() {
 	}
 	s.takeBatch()
 	s.mu.Unlock()
-	n := s.flusher.write(s.batch.vec)
+	n := s.now.Write(s.batch.vec)
 	s.mu.Lock()
 	if s.batch.consume(n); !s.batch.empty() {
 		s.mu.handover = true

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/writev"
 )
 
 // Session is a normal session in its full feature phase. Dial makes one.
@@ -53,8 +54,8 @@ type Session struct {
 		handover bool      // the reader leaves the rest of batch to the writer
 		wake     sync.Cond // of the writer
 	}
-	batch   outbox   // whoever set writing owns it
-	flusher *flusher // the reader's
+	batch outbox         // whoever set writing owns it
+	now   *writev.Writer // the reader's
 }
 
 // start takes over a connection that has logged in. in holds what has been read ahead.
@@ -69,7 +70,7 @@ func start(opts Options, conn net.Conn, in *receiver, params iscsi.Params, cmdSN
 	}
 	s.mu.requests = make(map[uint32]*request)
 	s.mu.wake.L = &s.mu
-	s.flusher = newFlusher(conn)
+	s.now = writev.New(conn)
 	in.src = corkedReader{s}
 	in.headerDigest, in.dataDigest = params.HeaderDigest, params.DataDigest
 	go s.run()

@@ -1,0 +1,72 @@
+package writev
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+)
+
+func pair(t *testing.T) (near, far net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if near, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if far, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
+}
+
+// What is written is a prefix of what there is, and a peer that reads nothing is not waited for.
+func TestWriteTakesWhatGoesAtOnce(t *testing.T) {
+	near, far := pair(t)
+	w := New(near)
+	piece, sent := bytes.Repeat([]byte("forebay"), 10000), 0
+	for {
+		n := w.Write([][]byte{piece, piece})
+		sent += n
+		if n < 2*len(piece) {
+			break
+		}
+	}
+	if n := w.Write([][]byte{piece}); n == len(piece) {
+		t.Fatal("a peer that reads nothing has taken all")
+	}
+	got := make([]byte, sent)
+	if _, err := io.ReadFull(far, got); err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		if got[i] != piece[i%len(piece)] {
+			t.Fatalf("byte %d of %d is another one", i, sent)
+		}
+	}
+}
+
+func TestNothingGoesAtOnceToWhatIsNoSocketOrIsClosed(t *testing.T) {
+	near, _ := pair(t)
+	w := New(near)
+	near.Close()
+	pipe, _ := net.Pipe()
+	for name, w := range map[string]*Writer{"a pipe": New(pipe), "a closed socket": w} {
+		if n := w.Write([][]byte{{1}}); n != 0 {
+			t.Errorf("%s took %d bytes", name, n)
+		}
+	}
+}
+
+func TestWriteAllocatesNothing(t *testing.T) {
+	near, far := pair(t)
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	w, pieces := New(near), [][]byte{{1, 2}, {3}}
+	if n := testing.AllocsPerRun(1000, func() { w.Write(pieces) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
