@@ -54,12 +54,18 @@ func (c *Client) Call(ctx context.Context, r *Request) (Reply, error) {
 	}
 	timeout := time.NewTimer(c.opts.CallTimeout)
 	defer timeout.Stop()
-	if cause := c.await(ctx, during, c.slots, timeout.C); cause != nil {
-		return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, cause)
+	select {
+	case <-c.slots:
+	default:
+		if cause := c.await(ctx, during, c.slots, timeout.C); cause != nil {
+			return Reply{}, fmt.Errorf("%w: %w", ErrNotSent, cause)
+		}
 	}
 	defer func() { c.slots <- struct{}{} }()
 	p := newPending(c, r)
-	c.submit(p)
+	if l := c.submit(p); l != nil {
+		l.offer()
+	}
 	if cause := c.await(ctx, during, p.ready, timeout.C); cause != nil {
 		c.abandon(p, cause)
 	}
@@ -82,8 +88,8 @@ func (c *Client) await(ctx, during context.Context, ready <-chan struct{}, timeo
 	}
 }
 
-// submit sends a call, or leaves it to the keeper.
-func (c *Client) submit(p *pending) {
+// submit queues a call on the connection that it returns; without one it is left to the keeper.
+func (c *Client) submit(p *pending) *link {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.stats.Calls++
@@ -96,11 +102,13 @@ func (c *Client) submit(p *pending) {
 		p.fail(ErrClosed)
 	case c.mu.link != nil:
 		c.mu.link.send(p)
+		return c.mu.link
 	case !c.mu.keeping:
 		c.mu.keeping = true
 		c.keepers.Add(1)
 		go c.keep()
 	}
+	return nil
 }
 
 // nextXID returns one that no call has. c.mu is held.

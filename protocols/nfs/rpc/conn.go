@@ -25,6 +25,7 @@ type conn struct {
 	quota  quota
 	free   freelist
 	alive  deadline // of reads; the reader's
+	begun  bool     // calls have been left to workers since the reader waited last; the reader's
 
 	workers  *workers.Pool[job]
 	calls    sync.WaitGroup // that workers have
@@ -99,6 +100,10 @@ func (c *conn) wait(inside bool) error {
 	if err := c.out.flush(); err != nil {
 		return err
 	}
+	if c.begun {
+		c.begun = false
+		runtime.Gosched() // the calls go first, while there may be nothing more to read
+	}
 	patience := c.srv.opts.IdleTimeout
 	if inside {
 		patience = c.srv.opts.StallTimeout
@@ -162,6 +167,7 @@ func (c *conn) start(program Program, call *Call) error {
 	call.detach()
 	c.calls.Add(1)
 	c.running.Add(1)
+	c.begun = true
 	c.workers.Do(job{program, call})
 	return nil
 }

@@ -78,6 +78,7 @@ func (c *Client) connect() (*link, error) {
 		}
 		l.send(p)
 	}
+	l.kick()
 	return l, nil
 }
 

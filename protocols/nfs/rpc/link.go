@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,13 +12,13 @@ import (
 	"forebay/protocols/nfs/xdr"
 )
 
-// link is one connection of a client. The keeper reads from it; a goroutine writes, another one watches.
+// link is one connection of a client. The keeper reads from it; who calls writes what goes at once, and a goroutine the rest; another one watches.
 type link struct {
 	client  *Client
 	net     net.Conn
 	in      records
 	out     *outbox
-	wake    chan struct{} // the outbox has something to send
+	wake    chan struct{} // the outbox has something to send that nobody sends
 	over    chan struct{} // closed when it is lost
 	heard   atomic.Bool   // something has come since watch looked
 	brought bool          // replies have come; the reader's
@@ -33,16 +34,28 @@ type link struct {
 func newLink(c *Client, nc net.Conn) *link {
 	l := &link{client: c, net: nc, out: newOutbox(nc, c.opts.StallTimeout), wake: make(chan struct{}, 1), over: make(chan struct{}),
 		stragglers: make(map[uint32]straggler)}
-	l.in = records{from: nc, limit: c.opts.Record, buf: make([]byte, readBuffer), wait: func(bool) error { return nil },
+	l.in = records{from: nc, limit: c.opts.Record, buf: make([]byte, readBuffer), wait: yield,
 		get: func(n int) (memory, error) { return takeMemory(c.opts.Buffers, n), nil }, put: memory.release}
 	return l
 }
 
-// send queues a call. Client.mu is held.
+// yield has those go first whose replies have come: they are answered while the reader finds that there is nothing more to read.
+func yield(bool) error {
+	runtime.Gosched()
+	return nil
+}
+
+// send queues a call, which leaves with the next offer, or kick. Client.mu is held.
 func (l *link) send(p *pending) {
 	p.link = l
 	p.held = l.out.add(p.head, p.data, p.size, p)
-	l.kick()
+}
+
+// offer sends what is queued, without waiting. Client.mu is not held.
+func (l *link) offer() {
+	if !l.out.offer() {
+		l.kick()
+	}
 }
 
 func (l *link) kick() {
@@ -91,7 +104,7 @@ func (l *link) write() {
 				l.net.Close() // the reader sees it
 			}
 		case <-l.over:
-			_ = l.out.flush()
+			_ = l.out.drain() // others may be writing yet
 			return
 		}
 	}

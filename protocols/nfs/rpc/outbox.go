@@ -8,17 +8,20 @@ import (
 	"time"
 
 	"forebay/protocols/nfs/xdr"
+	"forebay/protocols/writev"
 )
 
 // outbox gathers messages and sends them with one writev. Any goroutine may add one; who calls flush while nobody else writes becomes
-// the writer, and sends what others add meanwhile too.
+// the writer, and sends what others add meanwhile too. So does who calls offer, as long as it goes at once.
 type outbox struct {
 	to       net.Conn
 	patience time.Duration // a peer that takes no byte for so long is dropped
 	deadline deadline      // the writer's
+	now      *writev.Writer
 
 	mu        sync.Mutex
 	gathering *batch // what is added to
+	rest      *batch // what offer has not got rid of; it goes first
 	spare     *batch // the other one, when nobody writes
 	writing   bool
 	leaving   int   // bytes of the batch that is being written
@@ -36,7 +39,7 @@ type owner interface {
 type batch struct {
 	slab   []byte // short heads and padding: never grown, as pieces point into it
 	pieces [][]byte
-	iov    net.Buffers // pieces, consumed by the write
+	iov    net.Buffers // pieces, consumed by the write; nil: it hasn't begun
 	bytes  int
 	owners []owner
 }
@@ -55,7 +58,7 @@ func newBatch() *batch {
 }
 
 func newOutbox(to net.Conn, patience time.Duration) *outbox {
-	o := &outbox{to: to, patience: patience, gathering: newBatch(), spare: newBatch()}
+	o := &outbox{to: to, patience: patience, now: writev.New(to), gathering: newBatch(), spare: newBatch()}
 	o.deadline.set = to.SetWriteDeadline
 	o.idle.L = &o.mu
 	return o
@@ -85,6 +88,31 @@ func (b *batch) copy(p []byte) {
 func (b *batch) add(p []byte) {
 	b.pieces = append(b.pieces, p)
 	b.bytes += len(p)
+}
+
+// begin takes off what has been written already.
+func (b *batch) begin(written int) {
+	b.iov = net.Buffers(b.pieces)
+	for written > 0 {
+		p := b.iov[0]
+		if written < len(p) {
+			b.iov[0] = p[written:]
+			return
+		}
+		written -= len(p)
+		b.iov = b.iov[1:]
+	}
+}
+
+// empty makes it one that others can be added to, and tells the owners.
+func (b *batch) empty() {
+	clear(b.pieces)
+	b.pieces, b.slab, b.iov, b.bytes = b.pieces[:0], b.slab[:0], nil, 0
+	for i, who := range b.owners {
+		who.left()
+		b.owners[i] = nil
+	}
+	b.owners = b.owners[:0]
 }
 
 func (b *batch) full() bool { return b.bytes >= batchBytes || len(b.pieces) >= batchPieces }
@@ -120,10 +148,58 @@ func (o *outbox) add(head []byte, data [][]byte, n int, who owner) bool {
 func (o *outbox) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for !o.writing && len(o.gathering.pieces) > 0 {
+	for !o.writing && o.unsent() {
 		o.write()
 	}
 	return o.err
+}
+
+// offer sends what has gathered as far as it goes at once, unless another goroutine is sending, which then does. If it says false, somebody has
+// to flush the rest.
+func (o *outbox) offer() (all bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !o.writing && o.unsent() {
+		if o.rest != nil || o.err != nil {
+			return false
+		}
+		b := o.take()
+		o.mu.Unlock()
+		n, all := o.now.Write(b.pieces), b.bytes
+		if n < all {
+			b.begin(n)
+		} else {
+			b.empty()
+		}
+		o.mu.Lock()
+		if n < all {
+			o.rest, o.writing = b, false
+			o.idle.Broadcast()
+			return false
+		}
+		o.sent(b)
+	}
+	return true
+}
+
+// unsent says whether there is something that nobody is sending, if nobody is sending. o.mu is held, here and below.
+func (o *outbox) unsent() bool { return o.rest != nil || len(o.gathering.pieces) > 0 }
+
+// take takes what is to be sent next, and makes the caller the writer.
+func (o *outbox) take() *batch {
+	b := o.rest
+	if o.rest = nil; b == nil {
+		b, o.gathering, o.spare = o.gathering, o.spare, nil
+	}
+	o.writing, o.leaving = true, b.bytes
+	return b
+}
+
+// sent is the end of writing: all of the batch has left, or never will.
+func (o *outbox) sent(b *batch) {
+	o.spare = b
+	o.writing, o.leaving = false, 0
+	o.idle.Broadcast()
 }
 
 // makeRoom returns when there is not too much unsent. The reader calls it before it takes another record: a peer that doesn't read its
@@ -141,7 +217,7 @@ func (o *outbox) makeRoom() error {
 func (o *outbox) drain() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.writing || len(o.gathering.pieces) > 0 {
+	for o.writing || o.unsent() {
 		o.writeOrWait()
 	}
 	return o.err
@@ -158,35 +234,24 @@ func (o *outbox) writeOrWait() {
 // write sends one batch. Preconditions: o.mu is held and nobody writes; it is released while the socket is written. What can't be sent
 // is dropped. The memory is given back before anybody else may write, so that drain leaves nothing behind.
 func (o *outbox) write() {
-	b := o.gathering
-	o.gathering, o.spare = o.spare, nil
-	o.writing, o.leaving = true, b.bytes
-	err := o.err
+	b, err := o.take(), o.err
 	o.mu.Unlock()
-
 	if err == nil {
 		err = o.send(b)
 	}
-	clear(b.pieces)
-	b.pieces, b.slab, b.bytes = b.pieces[:0], b.slab[:0], 0
-	for i, who := range b.owners {
-		who.left()
-		b.owners[i] = nil
-	}
-	b.owners = b.owners[:0]
-
+	b.empty()
 	o.mu.Lock()
-	o.spare = b
-	o.writing, o.leaving = false, 0
+	o.sent(b)
 	if err != nil {
 		o.err = err
 	}
-	o.idle.Broadcast()
 }
 
 // send writes a batch, for as long as the peer takes something.
 func (o *outbox) send(b *batch) error {
-	b.iov = net.Buffers(b.pieces)
+	if b.iov == nil {
+		b.begin(0)
+	}
 	for {
 		if err := o.deadline.extend(o.patience); err != nil {
 			return err
