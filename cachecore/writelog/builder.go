@@ -2,19 +2,23 @@ package writelog
 
 import "forebay/cachecore/device"
 
-// builder makes the blocks of one frame after the other, in the same memory. It is written as a stream of bytes, which it breaks into blocks.
+// builder makes the blocks of one frame after the other. It is written as a stream of bytes, which it breaks into blocks.
 type builder struct {
-	buf  []byte // whole units, page aligned
+	buf  []byte // of the frame; whole units, page aligned
+	own  []byte // memory for those that are not made where they belong
 	n    int64  // bytes of the stream so far
 	desc [maxDescriptor]byte
 	head [headerSize]byte
 	one  [touchSize]byte
 }
 
-// reset begins a frame that will be of so many bytes.
-func (b *builder) reset(length int64) {
-	if n := unitsOf(length) * unit; int64(len(b.buf)) < n {
-		b.buf = device.Buffer(int(n))
+// reset begins a frame of so many units at most, in its place if that is in memory.
+func (b *builder) reset(units int64, place []byte) {
+	if b.buf = place; place == nil {
+		if int64(len(b.own)) < units*unit {
+			b.own = device.Buffer(int(units * unit))
+		}
+		b.buf = b.own
 	}
 	b.n = headerSize
 }

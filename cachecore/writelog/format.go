@@ -55,7 +55,7 @@ func writeSuperblocks(dev device.Device, s superblock) error {
 func writeFirst(dev device.Device, s superblock) error {
 	h := header{flags: frameFirst, segment: 1, number: 1, session: newSession(), tail: 1, data: headerSize, written: time.Now().UnixNano()}
 	var b builder
-	b.reset(headerSize)
+	b.reset(1, nil)
 	blocks, _ := b.seal(&h, s.incarnation, s.start(1))
 	return dev.WriteAt(blocks, s.start(1)*unit)
 }

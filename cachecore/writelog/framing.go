@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"forebay/cachecore/device"
 )
 
 // frame writes the next frame, with as many of the items as there is room for, and returns how many.
@@ -18,12 +20,22 @@ func (l *Log) frame(items []item, moved bool) (int, error) {
 	if room := (l.units - l.w.at) * unit; int64(len(blocks)) > room {
 		return 0, fmt.Errorf("a frame of %d bytes where there is room for %d", len(blocks), room)
 	}
-	if err := l.dev.WriteDurable(blocks, at*unit); err != nil {
-		return 0, err
+	if l.inPlace(at, 1) == nil {
+		if err := l.dev.WriteDurable(blocks, at*unit); err != nil {
+			return 0, err
+		}
 	}
 	l.w.sum = sum
 	l.settle(&h, items[:n])
 	return n, nil
+}
+
+// inPlace is units of a device that is memory, into which frames are made at once; nil: it isn't. Nobody reads what is behind the newest frame.
+func (l *Log) inPlace(at, units int64) []byte {
+	if m, ok := l.dev.(*device.Memory); ok {
+		return m.Bytes(at*unit, units*unit)
+	}
+	return nil
 }
 
 // place finds room for a frame, and says for how many of the items: in the newest segment if it can, else it begins another. If fewer segments are
@@ -87,7 +99,7 @@ func (l *Log) build(items []item) header {
 		segment: l.mu.head, number: w.number, session: w.session, previous: w.sum, durable: w.number - 1, tail: l.mu.tail,
 		written: time.Now().UnixNano(),
 	}
-	w.reset(l.room() * payload)
+	w.reset(l.room(), l.inPlace(l.start(h.segment)+w.at, l.room()))
 	if w.at == 0 {
 		h.flags |= frameFirst
 	}

@@ -46,10 +46,8 @@ func (l *Log) ReadAt(p []byte, at Position, skip int64) error {
 
 // blocks are n units of a pinned segment: in the device's memory, if it is that, else read into the buffer.
 func (l *Log) blocks(from, n int64, buffer []byte) ([]byte, error) {
-	if m, ok := l.dev.(*device.Memory); ok {
-		if p := m.Bytes(from*unit, n*unit); p != nil {
-			return p, nil
-		}
+	if p := l.inPlace(from, n); p != nil {
+		return p, nil
 	}
 	return buffer[:n*unit], l.dev.ReadAt(buffer[:n*unit], from*unit)
 }
