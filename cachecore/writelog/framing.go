@@ -20,10 +20,8 @@ func (l *Log) frame(items []item, moved bool) (int, error) {
 	if room := (l.units - l.w.at) * unit; int64(len(blocks)) > room {
 		return 0, fmt.Errorf("a frame of %d bytes where there is room for %d", len(blocks), room)
 	}
-	if l.inPlace(at, 1) == nil {
-		if err := l.dev.WriteDurable(blocks, at*unit); err != nil {
-			return 0, err
-		}
+	if err := l.store(blocks, at); err != nil {
+		return 0, err
 	}
 	l.w.sum = sum
 	l.settle(&h, items[:n])
@@ -36,6 +34,14 @@ func (l *Log) inPlace(at, units int64) []byte {
 		return m.Bytes(at*unit, units*unit)
 	}
 	return nil
+}
+
+// store makes a frame durable.
+func (l *Log) store(blocks []byte, at int64) error {
+	if l.inPlace(at, 1) != nil {
+		return nil // it has been made there
+	}
+	return l.dev.WriteDurable(blocks, at*unit)
 }
 
 // place finds room for a frame, and says for how many of the items: in the newest segment if it can, else it begins another. If fewer segments are
