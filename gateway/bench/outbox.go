@@ -87,7 +87,7 @@ func (p *pipe) flush() {
 	}
 	p.take()
 	p.mu.Unlock()
-	n := p.flusher.write(p.batch.pieces)
+	n := p.now.Write(p.batch.pieces)
 	p.mu.Lock()
 	p.batch.consume(n)
 	p.mu.handover = !p.batch.empty()

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"forebay/protocols/writev"
 )
 
 var be = binary.BigEndian
@@ -23,7 +25,7 @@ type pipe struct {
 	patience time.Duration // a server that says nothing for so long, or twice that, while commands wait, is given up
 	in       records
 	until    time.Time // the read deadline; the reader's
-	flusher  *flusher
+	now      *writev.Writer
 	batch    batch          // that is being written
 	ended    sync.WaitGroup // reader and writer
 
@@ -49,7 +51,7 @@ const (
 var errSilent = errors.New("no answer in time")
 
 func newPipe(nc net.Conn, o Options) *pipe {
-	p := &pipe{conn: nc, patience: o.CommandTimeout, in: newRecords(nc, o.BlockSize), flusher: newFlusher(nc)}
+	p := &pipe{conn: nc, patience: o.CommandTimeout, in: newRecords(nc, o.BlockSize), now: writev.New(nc)}
 	p.mu.table, p.mu.calls = make([]*fileCommand, o.Depth), uint32(randomSeed())
 	p.mu.news.L = &p.mu
 	p.ended.Go(p.read)
