@@ -53,6 +53,7 @@ type ArrayInfo struct {
 	UnmapZeroes   bool   // LBPRZ: unmapped space reads as zeros
 	UnmapGrain    int64  // bytes; 0: LogicalBlock
 	WriteCache    bool   // answered writes may be lost in a power cut before Flush
+	Interruptible bool   // a ReadAt ends soon after its context has, whatever the array does
 	Identity      string // stable name of the medium: stored at first attach, verified before use (PROTOCOL D6)
 }
 

@@ -18,7 +18,7 @@ func (l *poolLog) tellTorn() {
 	}
 }
 
-// damaged takes word from the log, from its goroutine, of damage that it found while it runs.
+// damaged takes word from the log of damage that it found while it runs: from its goroutine, or from whoever kicks it.
 func (l *poolLog) damaged(d writelog.Damage) {
 	l.logger.Error().Stringer("damage", d).Msg("the write log is damaged")
 	if b := l.backs[d.Shard]; b != nil {

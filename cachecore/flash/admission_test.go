@@ -60,7 +60,7 @@ func TestSkewedReadsHitMoreThanTheirShareOfTheFlash(t *testing.T) {
 
 // What is known to be hot enters at once, those of its blocks that aren't here, and within the write budget.
 func TestWhatIsHotElsewhereEntersAtOnce(t *testing.T) {
-	r := rigFor(t, 64, Options{BytesPerDay: 24 * 13 * blockSize}) // a region an hour
+	r := rigFor(t, 64, Options{BytesPerDay: 24 * 26 * blockSize}) // two regions an hour
 	k := keyOf(1)
 	r.cache(k, 2, 1)
 	batch := r.object(k).PrepareHot(0, 8)
@@ -76,12 +76,62 @@ func TestWhatIsHotElsewhereEntersAtOnce(t *testing.T) {
 	if n := r.check(k, 0, 8); n != 8 {
 		t.Fatalf("%d of 8 blocks are here", n)
 	}
-	if batch = r.object(k).PrepareHot(0, 8); batch.Bytes(0) != nil {
-		t.Fatal("room for what is here")
+	for first, what := range map[cachecore.Block]string{0: "for what is here", 8: "beyond the budget"} {
+		if batch = r.object(k).PrepareHot(first, 8); batch.Bytes(0) != nil {
+			t.Error("room", what)
+		}
+		batch.Abandon()
 	}
-	if batch = r.object(k).PrepareHot(8, 8); batch.Bytes(0) != nil || r.s.Stats().RefusedBudget != 8 {
-		t.Fatalf("beyond the budget: %+v", r.s.Stats())
+	if st := r.s.Stats(); st.Admitted != 8 || st.Brought != 7 || st.RefusedReserve != 8 || st.RefusedBudget != 0 {
+		t.Fatalf("%+v", st)
 	}
+}
+
+// However much is hot elsewhere, half of what can be saved up is there for what is wanted here; and all that comes in beyond is brought.
+func TestWhatIsBroughtLeavesHalfOfTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 64, Options{BytesPerDay: 24 * 48 * blockSize}) // 6 lines an hour
+		k, line := keyOf(1), 0
+		bring := func() (n int) {
+			for ; ; n++ {
+				batch := r.object(k).PrepareHot(blockOf(line), lineBlocks)
+				if batch.Bytes(0) == nil {
+					return n
+				}
+				for i := range lineBlocks {
+					r.fill(batch.Bytes(i), k, blockOf(line)+cachecore.Block(i))
+				}
+				batch.Publish()
+				line++
+				r.quiet()
+			}
+		}
+		if n := bring(); n != 3 {
+			t.Errorf("%d lines of 6 are brought", n)
+		}
+		for i := range 3 {
+			r.cache(k, blockOf(1000+i), lineBlocks)
+			if n := bring(); n != 0 {
+				t.Errorf("%d lines are brought of what is kept", n)
+			}
+		}
+		if st := r.s.Stats(); st.Admitted != 6*lineBlocks || st.RefusedBudget != 0 {
+			t.Errorf("%d blocks are admitted of an hour's 48, and %d refused that were wanted", st.Admitted, st.RefusedBudget)
+		}
+		time.Sleep(24 * time.Hour)
+		if n := bring(); n != 3 {
+			t.Errorf("%d lines of 6 are brought", n)
+		}
+		n := 0
+		for range 60 {
+			time.Sleep(10 * time.Minute)
+			n += bring()
+		}
+		if n < 59 || n > 60 {
+			t.Errorf("%d lines are brought in ten hours", n)
+		}
+		r.close()
+	})
 }
 
 func TestNoMoreIsWrittenThanTheDaysBudget(t *testing.T) {

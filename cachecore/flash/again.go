@@ -60,7 +60,7 @@ func (s *Store) writeAgain(from placed, buf []byte, most int) (int, error) {
 	if err := s.dev.ReadAt(buf, offset(c.block)); err != nil {
 		return 0, err
 	}
-	room, ok := s.fill.reserve(from.sh, object, c.line, c.valid, true)
+	room, ok := s.fill.reserve(from.sh, object, c.line, c.valid, rewritten)
 	if !ok {
 		return 0, nil
 	}

@@ -14,17 +14,17 @@ type Batch struct {
 // Prepare notes that blocks of one line were wanted and weren't here, and makes room for those of them that were wanted before, as far as the
 // write budget goes. Which ones says Bytes. What Invalidate is called for meanwhile is not to be published: see Publish.
 func (o *Object) Prepare(first cachecore.Block, n int) Batch {
-	return o.prepare(first, n, (*shard).admit)
+	return o.prepare(first, n, (*shard).admit, missed)
 }
 
 // PrepareHot is Prepare of blocks that somebody else knows to be wanted again and again: it makes room for all that aren't here, as far as the write budget
-// goes.
+// goes, of which it leaves the other half to Prepare.
 func (o *Object) PrepareHot(first cachecore.Block, n int) Batch {
-	return o.prepare(first, n, (*shard).lacks)
+	return o.prepare(first, n, (*shard).lacks, brought)
 }
 
 // prepare makes room for those of the blocks that the shard says.
-func (o *Object) prepare(first cachecore.Block, n int, which func(sh *shard, object, line uint32, b blocks) blocks) Batch {
+func (o *Object) prepare(first cachecore.Block, n int, which func(sh *shard, object, line uint32, b blocks) blocks, from origin) Batch {
 	line, i, ok := lineOf(first)
 	if !ok || n <= 0 || i+n > lineBlocks || !o.s.enter() {
 		return Batch{}
@@ -35,7 +35,7 @@ func (o *Object) prepare(first cachecore.Block, n int, which func(sh *shard, obj
 		o.s.leave()
 		return Batch{}
 	}
-	room, ok := o.s.fill.reserve(sh, object, line, want, false)
+	room, ok := o.s.fill.reserve(sh, object, line, want, from)
 	if !ok {
 		o.s.leave()
 		return Batch{}

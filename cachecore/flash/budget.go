@@ -18,13 +18,17 @@ func newBudget(perDay, region int64) budget {
 	return budget{perDay: perDay, have: most, at: time.Now(), most: most}
 }
 
-// affords says whether n bytes are there.
-func (b *budget) affords(n int64) bool {
+// affords says whether n bytes are there, beyond what is kept for others: half of the most is for what is read, however much is brought.
+func (b *budget) affords(n int64, from origin) bool {
 	if b.perDay == 0 {
 		return true
 	}
 	b.earn()
-	return b.have >= n
+	reserve := int64(0)
+	if from == brought {
+		reserve = b.most / 2
+	}
+	return b.have-reserve >= n
 }
 
 func (b *budget) spend(n int64) { b.have -= n }

@@ -50,6 +50,15 @@ func (f *fill) news() {
 	f.changed = make(chan struct{})
 }
 
+// origin is where content comes from that is to be written.
+type origin int
+
+const (
+	missed    origin = iota // it was wanted from here (Prepare)
+	brought                 // it is hot elsewhere (PrepareHot)
+	rewritten               // an old region
+)
+
 // reserved is room for a piece in a builder.
 type reserved struct {
 	b  *builder
@@ -58,21 +67,21 @@ type reserved struct {
 	id uint32
 }
 
-// reserve makes room for blocks of a line, and a piece that nobody finds yet. again: for what is written again from an old region.
-func (f *fill) reserve(sh *shard, object, line uint32, want blocks, again bool) (reserved, bool) {
+// reserve makes room for blocks of a line, and a piece that nobody finds yet.
+func (f *fill) reserve(sh *shard, object, line uint32, want blocks, from origin) (reserved, bool) {
 	n := uint32(popcount(want))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closing || f.s.health.down.Load() {
 		return reserved{}, false
 	}
-	b := f.open(object, n, again)
+	b := f.open(object, n, from)
 	if b == nil {
 		f.s.count.refusedBusy.Add(uint64(n))
 		return reserved{}, false
 	}
-	if !f.budget.affords(int64(n) * blockSize) {
-		f.s.count.refusedBudget.Add(uint64(n))
+	if !f.budget.affords(int64(n)*blockSize, from) {
+		f.s.count.unaffordable(n, from)
 		return reserved{}, false
 	}
 	at := b.used
@@ -84,7 +93,7 @@ func (f *fill) reserve(sh *shard, object, line uint32, want blocks, again bool) 
 	}
 	f.budget.spend(int64(n) * blockSize)
 	b.take(object, n, placed{sh, id})
-	f.s.count.admitted.Add(uint64(n))
+	f.s.count.admit(n, from)
 	return reserved{b: b, at: at, sh: sh, id: id}, true
 }
 
@@ -103,7 +112,7 @@ func (f *fill) enter(sh *shard, object, line, block uint32, want blocks) (uint32
 }
 
 // open returns a builder that has room, or nil.
-func (f *fill) open(object, n uint32, again bool) *builder {
+func (f *fill) open(object, n uint32, from origin) *builder {
 	if b := f.current; b != nil {
 		if b.used+n <= f.s.layout.dataBlocks() && b.room >= b.needs(object, n) {
 			return b
@@ -112,7 +121,7 @@ func (f *fill) open(object, n uint32, again bool) *builder {
 	}
 	f.evict()
 	spare := spareFor
-	if again {
+	if from == rewritten {
 		spare = 0
 	}
 	if len(f.idle) == 0 || len(f.free) <= spare {

@@ -36,7 +36,7 @@ func (o *Object) Invalidate(ctx context.Context, first cachecore.Block, n uint64
 // InvalidateNow is an Invalidate that does not wait; false: it would have to, and Invalidate is to be called.
 func (o *Object) InvalidateNow(first cachecore.Block, n uint64) bool {
 	s := o.s
-	if s.left.Load() {
+	if s.left.Load() || s.health.condemned.Load() {
 		return true
 	}
 	if s.health.down.Load() || n > uint64(len(*s.regions.Load()))*uint64(s.layout.regionBlocks) || !s.enter() {

@@ -28,6 +28,9 @@ const (
 	// MaxRead is the longest Read in blocks.
 	MaxRead = 256
 
+	// Blocks is how many blocks of an object can be cached: those before 128 TiB.
+	Blocks = cachecore.Block(none) * lineBlocks
+
 	none = ^uint32(0) // no chunk, and more than any number of a line or object
 )
 

@@ -147,6 +147,33 @@ func TestInvalidateNowLeavesWhatTakesTimeToInvalidate(t *testing.T) {
 	}
 }
 
+// Of a device that is condemned nothing is ever served again: no write waits for it.
+func TestInvalidateNowGoesOnceTheDeviceIsCondemned(t *testing.T) {
+	refused := errors.New("no")
+	r := rigFor(t, 8, Options{Condemn: func(context.Context) error { return refused }})
+	k, other := keyOf(1), r.object(keyOf(2))
+	r.cache(k, 0, 16)
+	r.spill()
+	r.twin.OnCall(func(devicetest.Call) devicetest.Fault { return devicetest.Fault{Err: errors.New("it is broken")} })
+	for range 2 {
+		if err := r.object(k).Invalidate(bg, 0, 16); err == nil || r.object(k).InvalidateNow(0, 16) {
+			t.Fatalf("a write goes although the device is not condemned (%v)", err)
+		}
+	}
+	refused = nil
+	if err := r.object(k).Invalidate(bg, 0, 16); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []uint64{1, 16, 1 << 40} {
+		if !r.object(k).InvalidateNow(0, n) {
+			t.Errorf("a write of %d blocks waits for a device that is condemned", n)
+		}
+	}
+	if !other.InvalidateNow(0, 16) {
+		t.Error("a write of another object waits")
+	}
+}
+
 func TestInvalidateNowOfAStoreThatEnds(t *testing.T) {
 	r := newRig(t, 8, Options{})
 	k := keyOf(1)

@@ -12,8 +12,10 @@ type Stats struct {
 	Hits, Misses     uint64
 	Mismatches       uint64 // found with a wrong checksum, and so missed
 	Admitted         uint64
+	Brought          uint64 // of those: they were hot elsewhere (PrepareHot)
 	Reinserted       uint64 // written again, since they were read
 	RefusedBudget    uint64 // not admitted: the day's bytes are spent
+	RefusedReserve   uint64 // not brought: what is left of the day's bytes is for what is wanted here
 	RefusedBusy      uint64 // the device doesn't keep up
 	RefusedIndex     uint64 // the index is full, or has no room for the object
 	WrittenBytes     uint64
@@ -21,9 +23,25 @@ type Stats struct {
 }
 
 type counters struct {
-	hits, misses, mismatches, admitted, reinserted, written atomic.Uint64
+	hits, misses, mismatches, admitted, brought, reinserted, written atomic.Uint64
 
-	refusedBudget, refusedBusy, refusedIndex atomic.Uint64
+	refusedBudget, refusedReserve, refusedBusy, refusedIndex atomic.Uint64
+}
+
+func (c *counters) admit(n uint32, from origin) {
+	c.admitted.Add(uint64(n))
+	if from == brought {
+		c.brought.Add(uint64(n))
+	}
+}
+
+// unaffordable counts what the budget refuses.
+func (c *counters) unaffordable(n uint32, from origin) {
+	if from == brought { // and will be again, soon
+		c.refusedReserve.Add(uint64(n))
+	} else {
+		c.refusedBudget.Add(uint64(n))
+	}
 }
 
 // Stats adds the shards up, one after the other.
@@ -31,9 +49,9 @@ func (s *Store) Stats() Stats {
 	c := &s.count
 	st := Stats{
 		IndexBytes: s.indexBytes(), Objects: s.objects.count(), Failed: s.health.reason() != nil,
-		Hits: c.hits.Load(), Misses: c.misses.Load(), Mismatches: c.mismatches.Load(), Admitted: c.admitted.Load(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Mismatches: c.mismatches.Load(), Admitted: c.admitted.Load(), Brought: c.brought.Load(),
 		Reinserted: c.reinserted.Load(), WrittenBytes: c.written.Load(),
-		RefusedBudget: c.refusedBudget.Load(), RefusedBusy: c.refusedBusy.Load(), RefusedIndex: c.refusedIndex.Load(),
+		RefusedBudget: c.refusedBudget.Load(), RefusedReserve: c.refusedReserve.Load(), RefusedBusy: c.refusedBusy.Load(), RefusedIndex: c.refusedIndex.Load(),
 	}
 	for i := range s.shards {
 		sh := &s.shards[i]

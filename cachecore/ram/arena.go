@@ -2,7 +2,6 @@ package ram
 
 import (
 	"fmt"
-	"os"
 )
 
 // Arena is page-aligned memory of one pool, outside the Go heap. Store and Buffers are carved from it and must be out of use before Close.
@@ -17,7 +16,7 @@ func NewArena(bytes int64) (*Arena, error) {
 	if bytes <= 0 || bytes > maxSpace {
 		return nil, fmt.Errorf("arena of %d bytes", bytes)
 	}
-	s, err := newSpace(upToPage(int(bytes)))
+	s, err := newSpace(systemPage().up(int(bytes)), systemPage())
 	if err != nil {
 		return nil, fmt.Errorf("arena of %d bytes: %w", bytes, err)
 	}
@@ -36,8 +35,7 @@ func (a *Arena) Locked() error { return a.space.lockErr.get() }
 
 // Take carves the next n bytes off, rounded up to pages; nil if that many are not left. One goroutine's at a time.
 func (a *Arena) Take(n int64) []byte {
-	page := int64(os.Getpagesize())
-	n = (n + page - 1) / page * page
+	n = int64(a.space.page.up(int(n)))
 	if n <= 0 || n > a.Left() {
 		return nil
 	}

@@ -8,8 +8,12 @@ import (
 )
 
 // layout says where in the memory of a store things lie: the blocks, those of a shard in one piece, and behind them the index, for each shard the
-// arrays of indexEntries, each from a page on. All have room for stride slots of each shard, of which the first are in use.
-type layout struct{ shards, stride int }
+// arrays of indexEntries. All have room for stride slots of each shard, of which the first are in use. The blocks of each shard and each array begin with
+// a page: what one gives back with its last slots has nothing of another.
+type layout struct {
+	shards, stride int
+	page           page
+}
 
 // indexEntries are the sizes of what the index has of each slot.
 var indexEntries = [...]int{8, 4, 4, 4, 4, 4, 4}
@@ -22,7 +26,7 @@ func (l layout) blocks() int { return l.shards * l.stride * cachecore.BlockSize 
 // index is the size of a shard's.
 func (l layout) index() (bytes int) {
 	for _, entry := range indexEntries {
-		bytes += upToPage(entry * l.stride)
+		bytes += l.page.up(entry * l.stride)
 	}
 	return bytes
 }
@@ -40,7 +44,7 @@ func (l layout) ranges(shard int, from, to uint32, f func(from, to int) error) e
 		if err := f(base+int(from)*entry, base+int(to)*entry); err != nil {
 			return err
 		}
-		base += upToPage(entry * l.stride)
+		base += l.page.up(entry * l.stride)
 	}
 	return nil
 }
@@ -59,7 +63,7 @@ type index struct {
 func (l layout) carve(mem []byte) (x index) {
 	take := func(entry int) unsafe.Pointer {
 		p := mem[:entry*l.stride]
-		mem = mem[upToPage(len(p)):]
+		mem = mem[l.page.up(len(p)):]
 		return unsafe.Pointer(unsafe.SliceData(p))
 	}
 	x.keys = unsafe.Slice((*uint64)(take(8)), l.stride)

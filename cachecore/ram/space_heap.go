@@ -10,10 +10,10 @@ import (
 // reserving: there is no address space without memory.
 const reserving = false
 
-func newSpace(n int) (*space, error) {
+func newSpace(n int, p page) (*space, error) {
 	mem := make([]byte, n+pageSize)
 	shift := -int(uintptr(unsafe.Pointer(&mem[0]))) & (pageSize - 1)
-	s := &space{mem: mem[shift : shift+n : shift+n], unmap: func() error { return nil }}
+	s := &space{mem: mem[shift : shift+n : shift+n], page: p, unmap: func() error { return nil }}
 	s.lockErr.note(errors.New("the arena is on the heap in this build"))
 	return s, nil
 }

@@ -12,14 +12,14 @@ import (
 // reserving says that address space costs nothing.
 const reserving = true
 
-func newSpace(n int) (*space, error) {
+func newSpace(n int, p page) (*space, error) {
 	mem, err := unix.Mmap(-1, 0, n, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, err
 	}
 	// Fewer TLB misses; a kernel without huge pages says no, which is fine.
 	_ = unix.Madvise(mem, unix.MADV_HUGEPAGE)
-	return &space{mem: mem, unmap: func() error { return unix.Munmap(mem) }}, nil
+	return &space{mem: mem, page: p, unmap: func() error { return unix.Munmap(mem) }}, nil
 }
 
 func (s *space) enable(p []byte) error {

@@ -40,7 +40,7 @@ const (
 func NewStore(mem []byte) (*Store, error) { return newStore(mem, newS3FIFO, rand.Uint64()) }
 
 func newStore(mem []byte, newPolicy func(*shard) policy, seed uint64) (*Store, error) {
-	l, err := layoutFor(int64(len(mem)), int64(len(mem)))
+	l, err := layoutFor(int64(len(mem)), int64(len(mem)), cachecore.BlockSize) // no page of it is ever given back
 	if err != nil {
 		return nil, err
 	}
@@ -56,9 +56,9 @@ func NewResizable(bytes, most int64) (*Store, error) {
 	if !reserving {
 		most = min(most, 2*bytes)
 	}
-	s, err := reserve(bytes, most)
+	s, err := reserve(bytes, most, systemPage())
 	if err != nil && most > bytes {
-		s, err = reserve(bytes, bytes)
+		s, err = reserve(bytes, bytes, systemPage())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("arena of %d bytes: %w", bytes, err)
@@ -66,12 +66,12 @@ func NewResizable(bytes, most int64) (*Store, error) {
 	return s, nil
 }
 
-func reserve(bytes, most int64) (*Store, error) {
-	l, err := layoutFor(bytes, most)
+func reserve(bytes, most int64, p page) (*Store, error) {
+	l, err := layoutFor(bytes, most, p)
 	if err != nil {
 		return nil, err
 	}
-	space, err := newSpace(l.bytes())
+	space, err := newSpace(l.bytes(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -95,19 +95,21 @@ func (s *Store) Locked() error {
 }
 
 // layoutFor has as many shards as are good for the size at the start.
-func layoutFor(bytes, most int64) (layout, error) {
+func layoutFor(bytes, most int64, p page) (layout, error) {
 	slots := bytes / cachecore.BlockSize
 	if slots < RunBlocks {
 		return layout{}, ErrTooSmall
-	}
-	if most/cachecore.BlockSize >= 1<<32-1 {
-		return layout{}, errors.New("a store of more than 16 TiB")
 	}
 	n := int64(1)
 	for n < maxShards && slots/(2*n) >= minSlots {
 		n *= 2
 	}
-	return layout{shards: int(n), stride: int(most / cachecore.BlockSize / n)}, nil
+	each := int(most / cachecore.BlockSize / n)
+	l := layout{shards: int(n), stride: p.up(each*cachecore.BlockSize) / cachecore.BlockSize, page: p}
+	if l.shards*l.stride >= 1<<32-1 {
+		return layout{}, errors.New("a store of more than 16 TiB")
+	}
+	return l, nil
 }
 
 func (s *Store) build(index []byte, slots uint32, newPolicy func(*shard) policy) {

@@ -26,7 +26,7 @@
 // So what stays in RAM is read from the array once and isn't in flash, though it is the hottest of all, and a restart would find it cold. To such a tier
 // a walk brings what is hot in RAM, that is, was read again since it came (Preserve, which somebody calls from time to time): it goes over all slots of
 // the store, some at a time, without an end; it copies nothing to flash that is there, or that a flush has yet to cover, of which there is one in a way
-// round at the most; and when flash takes nothing, as the day's bytes are spent, it leaves it alone for a while. It holds a shard's lock for some slots,
+// round at the most; and when flash takes nothing, as its share of the day's bytes is spent, it leaves it alone for a while. It holds a shard's lock for some slots,
 // no buffer, and pins of one run while that is copied. It is under the rule of fills: the generation is sampled, then the content taken from RAM, then
 // published if the generation stands (G1). What is in RAM, not hidden and without a writer, is what the array has.
 //
@@ -53,7 +53,8 @@
 // # Locks
 //
 // In this order: drop, range lock, table of fills, stripe, shard of the store or flash's locks; a drop takes no range lock. The range lock is held while the
-// array is asked, that is its purpose; whoever holds it waits for nothing but the array. The others are held for index work only. The
+// array is asked, that is its purpose; whoever holds it waits for nothing but the array. A launched write holds it until the log behind the array answers, that
+// is, until somebody kicks: who has launched it sees to that before he waits for anything. The others are held for index work only. The
 // locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any lock and before any pin, all that
 // a read needs at once: who holds some never waits for more.
 package volume

@@ -29,6 +29,12 @@ func (v *Volume) Drop() {
 	v.drop(0, all, v.dropFlash)
 }
 
+// Overtake has nothing installed that is being read by now: what comes into the cache from here on was asked for later. What is cached stays.
+func (v *Volume) Overtake() {
+	v.runs.begin(0, all)
+	v.runs.end(0, all)
+}
+
 // drop forgets a range as if it were written. A write that begins while it is under way may find cached what is about to be forgotten, so it
 // installs nothing. below forgets it in flash.
 func (v *Volume) drop(first cachecore.Block, n uint64, below func()) {

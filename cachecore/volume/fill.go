@@ -14,8 +14,9 @@ import (
 // maxFill is the longest fill in blocks: 1 MiB.
 const maxFill = 256
 
-// fill is one read of the array, or of flash, under way or done, for all who wait for its blocks. It runs under the volume's own context: who gives up
-// waiting takes nothing from the others. It is not held for an array that is away, as it has a buffer: those who wait for it are.
+// fill is one read of the array, or of flash, under way or done, for all who wait for its blocks. Who gives up waiting takes nothing from the others:
+// it runs under the volume's own context; or it is the goroutine of a read that runs it, and if that is given up, the others begin another. It is not
+// held for an array that is away, as it has a buffer: those who wait for it are.
 type fill struct {
 	first   cachecore.Block
 	n       int
@@ -43,8 +44,8 @@ type fills struct {
 }
 
 // claim returns a fill that has the block at from, to be waited for: one under way, or a new one, which reads into p and goes no further
-// than to. The caller holds the fill's loan once more.
-func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) *fill {
+// than to; that the caller has run, whatever happens, as others may wait for it from now on. The caller holds the fill's loan once more.
+func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) (f *fill, isNew bool) {
 	v.fills.mu.Lock()
 	defer v.fills.mu.Unlock()
 	for _, f := range v.fills.list {
@@ -52,12 +53,12 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 		case f.end() <= from || f.first >= to || !v.runs.stands(f.first, f.n, &f.sampled):
 		case f.first <= from:
 			f.loan.hold()
-			return f
+			return f, false
 		default:
 			to = f.first
 		}
 	}
-	f := &fill{first: from, n: int(to - from), loan: l, done: make(chan struct{})}
+	f = &fill{first: from, n: int(to - from), loan: l, done: make(chan struct{})}
 	f.p = p[:f.n*cachecore.BlockSize]
 	if f.sampled, f.quiet = v.runs.sample(f.first, f.n); f.quiet {
 		f.admit = admit
@@ -66,16 +67,14 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 	l.hold() // the fill's
 	l.hold() // the caller's
 	v.calls.join()
-	go v.run(f)
-	return f
+	return f, true
 }
 
 // run reads, installs and answers, in this order: whoever no longer finds the fill finds its blocks.
-func (v *Volume) run(f *fill) {
-	roomyStack(0)
+func (v *Volume) run(ctx context.Context, f *fill) {
 	defer v.calls.leave()
 	defer f.loan.Release(0)
-	f.err = v.fetch(f)
+	f.err = v.fetch(ctx, f)
 	switch {
 	case v.life.Err() != nil:
 		f.err = errClosed
@@ -84,6 +83,14 @@ func (v *Volume) run(f *fill) {
 	}
 	v.fills.remove(f)
 	close(f.done)
+}
+
+// runBeside has a goroutine of its own run a fill.
+func (v *Volume) runBeside(f *fill) {
+	go func() {
+		roomyStack(0)
+		v.run(v.life, f)
+	}()
 }
 
 func (t *fills) remove(f *fill) {

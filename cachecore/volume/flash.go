@@ -21,35 +21,35 @@ type Flash interface {
 
 // fetch brings the content of a fill: what flash has from there, the rest from the array in one read, and with it what lies between its parts. While
 // its runs are being written to, flash isn't asked.
-func (v *Volume) fetch(f *fill) error {
+func (v *Volume) fetch(ctx context.Context, f *fill) error {
 	f.asked = span{0, f.n}
 	if v.flash == nil || !f.quiet {
-		return v.fromArray(f, f.asked)
+		return v.fromArray(ctx, f, f.asked)
 	}
 	there := v.flash.Contains(f.first, f.n)
 	absent := absentOf(&there, f.n)
 	switch {
 	case absent == f.asked:
-		return v.fromArray(f, absent)
+		return v.fromArray(ctx, f, absent)
 	case absent.empty():
 		start := time.Now()
-		if f.asked = v.fromFlash(f, span{0, f.n}); f.asked.empty() {
+		if f.asked = v.fromFlash(ctx, f, span{0, f.n}); f.asked.empty() {
 			if v.stats.Sampled() {
 				v.stats.Local(time.Since(start))
 			}
 			return nil
 		}
-		return v.fromArray(f, f.asked) // a block has just left, or was rotten
+		return v.fromArray(ctx, f, f.asked) // a block has just left, or was rotten
 	default:
-		return v.fromBoth(f, absent)
+		return v.fromBoth(ctx, f, absent)
 	}
 }
 
 // fromBoth asks the array and flash at the same time, and the array once more for what flash didn't have after all.
-func (v *Volume) fromBoth(f *fill, absent span) error {
+func (v *Volume) fromBoth(ctx context.Context, f *fill, absent span) error {
 	answered := make(chan error, 1)
-	go func() { answered <- v.fromArray(f, absent) }()
-	lost := v.fromFlash(f, span{0, absent.from}).and(v.fromFlash(f, span{absent.to, f.n}))
+	go func() { answered <- v.fromArray(ctx, f, absent) }()
+	lost := v.fromFlash(ctx, f, span{0, absent.from}).and(v.fromFlash(ctx, f, span{absent.to, f.n}))
 	if err := <-answered; err != nil {
 		return err
 	}
@@ -58,22 +58,22 @@ func (v *Volume) fromBoth(f *fill, absent span) error {
 		return nil
 	}
 	f.asked = absent.and(lost)
-	return v.fromArray(f, f.asked)
+	return v.fromArray(ctx, f, f.asked)
 }
 
 // fromArray reads a part of a fill from the array.
-func (v *Volume) fromArray(f *fill, s span) error {
+func (v *Volume) fromArray(ctx context.Context, f *fill, s span) error {
 	first := f.first + cachecore.Block(s.from)
-	return v.readArray(v.life, f.bytes(first, f.first+cachecore.Block(s.to)), int64(first)*cachecore.BlockSize)
+	return v.readArray(ctx, f.bytes(first, f.first+cachecore.Block(s.to)), int64(first)*cachecore.BlockSize)
 }
 
 // fromFlash reads a part of a fill from flash and returns what of it wasn't there.
-func (v *Volume) fromFlash(f *fill, s span) (lost span) {
+func (v *Volume) fromFlash(ctx context.Context, f *fill, s span) (lost span) {
 	if s.empty() {
 		return s
 	}
 	first := f.first + cachecore.Block(s.from)
-	found, err := v.flash.Read(v.life, first, s.to-s.from, f.bytes(first, f.first+cachecore.Block(s.to)))
+	found, err := v.flash.Read(ctx, first, s.to-s.from, f.bytes(first, f.first+cachecore.Block(s.to)))
 	if err != nil {
 		return s
 	}

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"forebay/cachecore"
@@ -12,10 +13,22 @@ import (
 // gather collects the parts and waits for them; with an error there are none. What is absent is looked up first, with nothing held, so that
 // all buffers can be acquired at once; if by then a block has gone that was there, everything is read from the array.
 func (r *reading) gather(ctx context.Context) error {
+	for {
+		if err := r.collect(ctx); !errors.Is(err, errGivenUp) {
+			return err
+		}
+	}
+}
+
+// errGivenUp: a read that others had joined was given up, and with it what it was reading.
+var errGivenUp = errors.New("given up by who began it")
+
+func (r *reading) collect(ctx context.Context) error {
 	absent := r.v.store.Absent(nil, r.v.object, r.first, r.blocks, maxFill)
 	r.count(absent)
 	done, err := r.start(ctx, absent)
 	if err == nil && !done {
+		r.disown()
 		r.release()
 		_, err = r.start(ctx, split(r.first, r.blocks))
 	}
@@ -98,11 +111,32 @@ func (r *reading) borrow(ctx context.Context, sizes []int) ([]*loan, error) {
 // fill adds the blocks from one to another as parts of fills, new ones or such as are under way.
 func (r *reading) fill(from, to cachecore.Block, l *loan) {
 	for at, p := from, l.p; at < to; {
-		f := r.v.claim(at, to, p, l, r.admit)
+		f, isNew := r.v.claim(at, to, p, l, r.admit)
+		if isNew {
+			r.adopt(f)
+		}
 		end := min(to, f.end())
 		r.parts = append(r.parts, part{bytes: r.clip(f.bytes(at, end), at), owner: f.loan, fill: f})
 		p = p[int(end-at)*cachecore.BlockSize:]
 		at = end
+	}
+}
+
+// adopt sees to a new fill being run: the last by the read itself, as soon as it would wait for it, if it can give up then.
+func (r *reading) adopt(f *fill) {
+	if !r.v.interruptible {
+		r.v.runBeside(f)
+		return
+	}
+	r.disown()
+	r.own = f
+}
+
+// disown leaves the fill that the read would run to a goroutine.
+func (r *reading) disown() {
+	if r.own != nil {
+		r.v.runBeside(r.own)
+		r.own = nil
 	}
 }
 
@@ -122,6 +156,10 @@ func (r *reading) clip(p []byte, from cachecore.Block) []byte {
 
 // wait waits for the fills. One that fails may have failed for blocks, or parts of a block, that this read doesn't ask for.
 func (r *reading) wait(ctx context.Context) error {
+	if f := r.own; f != nil {
+		r.own = nil
+		r.v.run(ctx, f)
+	}
 	for _, p := range r.parts {
 		if p.fill == nil {
 			continue
@@ -133,6 +171,8 @@ func (r *reading) wait(ctx context.Context) error {
 		}
 		switch err := p.fill.err; {
 		case err == nil:
+		case isContext(err) && ctx.Err() == nil: // that of the read that ran it
+			return errGivenUp
 		case isUnavailable(err) || r.has(p.fill):
 			return err
 		default:

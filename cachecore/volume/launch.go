@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"forebay/cachecore"
@@ -11,8 +10,8 @@ import (
 
 // Launch begins a write without FUA if its caller need not wait for anything, and says whether it did. It may wait for a Kick, which the caller sees to
 // before he waits for anything. done is called once, in a Kick or from another goroutine, with what Write would have returned, and does not block; p
-// is the volume's until then. A write that overlaps others waits for their end, whatever becomes of ctx; and where the array turns out to have it wait after all, it does
-// so until ctx ends.
+// is the volume's until then. When ctx ends, a write that waits, for others before it that overlap or as the array turns out to have it wait, is given up
+// as by Write; what doesn't wait is done.
 func (v *Volume) Launch(ctx context.Context, p []byte, off int64, done func(error)) bool {
 	if v.launcher == nil || len(p) == 0 || !v.launcher.Launchable(len(p)) || !v.calls.enter() {
 		return false
@@ -24,12 +23,12 @@ func (v *Volume) Launch(ctx context.Context, p []byte, off int64, done func(erro
 	l, _ := v.launches.Get().(*launched)
 	if l == nil {
 		l = &launched{v: v}
-		l.answer, l.granted = l.answered, l.resume
+		l.answer, l.told.granted, l.told.gaveUp = l.answered, l.resume, l.giveUp
 	}
-	l.p, l.off, l.ctx, l.done, l.start = p, off, ctx, done, time.Now()
+	l.p, l.off, l.ctx, l.done = p, off, ctx, done
 	first, n := blocksOf(off, int64(len(p)))
-	l.held = ranged{first: first, last: first + cachecore.Block(n-1), call: l.granted}
-	if v.locks.enter(&l.held) { // else it may be under way already
+	l.held = ranged{first: first, last: first + cachecore.Block(n-1)}
+	if v.locks.enterFor(ctx, &l.held, &l.told) { // else it may be under way already, or at its end
 		l.begin()
 	}
 	return true
@@ -44,23 +43,27 @@ func (v *Volume) Kick() {
 
 // launched is a write under way that nobody waits for.
 type launched struct {
-	v       *Volume
-	p       []byte
-	off     int64
-	w       *writing
-	held    ranged
-	ctx     context.Context //nolint:containedctx // it belongs to the call
-	start   time.Time
-	done    func(error)
-	answer  func(error) // answered, made once
-	granted func()      // resume, likewise
+	v      *Volume
+	p      []byte
+	off    int64
+	w      *writing
+	held   ranged
+	told   told            // resume or giveUp, made once
+	ctx    context.Context //nolint:containedctx // it belongs to the call
+	start  time.Time       // of the array's call
+	done   func(error)
+	answer func(error) // answered, made once
 }
 
 // begin comes when the range is held.
 func (l *launched) begin() {
 	v := l.v
 	l.w = v.begin(l.p, l.off)
-	if !v.invalidateNow(l.w.first, uint64(l.w.n)) || !v.launcher.Launch(l.p, l.off, l.answer) {
+	if !v.invalidateNow(l.w.first, uint64(l.w.n)) {
+		go l.proceed()
+		return
+	}
+	if l.start = time.Now(); !v.launcher.Launch(l.p, l.off, l.answer) {
 		go l.proceed()
 	}
 }
@@ -73,37 +76,37 @@ func (l *launched) resume() {
 
 // answered takes the array's answer. With an error the write goes on as one that waits: the array may have it wait, or do it in another way.
 func (l *launched) answered(err error) {
+	v := l.v
+	v.stats.Datastore(stats.Write, len(l.w.p), time.Since(l.start), err != nil)
 	if err != nil {
 		go l.proceed()
 		return
 	}
-	v := l.v
-	v.stats.Datastore(stats.Write, len(l.w.p), time.Since(l.start), false)
 	v.outage.over()
+	l.w.finish(true)
 	l.end(nil)
 }
 
 // proceed is the rest of WriteBy.
 func (l *launched) proceed() {
-	v, w := l.v, l.w
-	err := v.invalidate(l.ctx, w.first, uint64(w.n))
-	if err == nil {
-		err = v.ask(l.ctx, v.counted(stats.Write, len(w.p), func(ctx context.Context) error {
-			return v.array.WriteAt(ctx, w.p, w.off, cachecore.WriteOptions{})
-		}))
-	}
-	if err != nil {
-		err = fmt.Errorf("write of %d bytes at %d: %w", len(w.p), w.off, err)
-	}
-	l.end(err)
+	l.end(l.w.carry(l.ctx, func(ctx context.Context) error {
+		return l.v.array.WriteAt(ctx, l.p, l.off, cachecore.WriteOptions{})
+	}))
 }
 
 func (l *launched) end(err error) {
-	v, done := l.v, l.done
-	l.w.finish(err == nil)
-	done(err)
+	v := l.v
+	l.done(err)
 	v.locks.release(&l.held) // others begin, and may end, in here
-	l.p, l.w, l.ctx, l.done = nil, nil, nil, nil
-	v.launches.Put(l)
+	l.p, l.w, l.ctx, l.done, l.told.stop = nil, nil, nil, nil, nil
+	if !l.told.late {
+		v.launches.Put(l)
+	}
 	v.calls.leave()
+}
+
+// giveUp comes when ctx has ended before the range was held, and the range is out of the line.
+func (l *launched) giveUp() {
+	l.done(failedWrite(l.p, l.off, l.ctx.Err()))
+	l.v.calls.leave()
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -113,6 +115,28 @@ func TestALaunchedWriteThatFailsLeavesWhatTheArrayHas(t *testing.T) {
 	r.mustRead(0, of('x', 2*blk))
 }
 
+// What a launched write waits for first is not the array's time, and each attempt counts.
+func TestTheTimeOfALaunchedWriteIsTheArrays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, l := newLaunchRig(t, wishes{})
+		end := r.heldWrite(of('a', blk), 0)
+		outcome := r.launch(of('b', 512), 0)
+		time.Sleep(time.Hour)
+		l.fail = 1
+		end()
+		if err := <-outcome; err != nil {
+			t.Fatal(err)
+		}
+		s := r.counts.Snapshot()
+		if s.ArrayWrites.Operations != 3 || s.ArrayWrites.Errors != 1 || s.ArrayWrites.Bytes != blk+512 {
+			t.Errorf("one write and one that fails first are %+v", s.ArrayWrites)
+		}
+		if hours := s.Datastore.Sum / time.Hour; hours != 1 {
+			t.Errorf("one write of an hour, and one that waited for it, have taken %d hours", hours)
+		}
+	})
+}
+
 // What is launched with one who waits before it goes on when that one ends, kicked by him.
 func TestALaunchedWriteWaitsForOneThatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -139,6 +163,96 @@ func TestALaunchedWriteWaitsForOneThatIsUnderWay(t *testing.T) {
 		r.mustRead(0, of('b', 512))
 		r.mustRead(512, of('a', blk-512))
 	})
+}
+
+// heldWrite writes a block, which takes until its end is called.
+func (r *rig) heldWrite(p []byte, off int64) (end func()) {
+	held := make(chan bool)
+	r.intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+		if op.Kind == arraytest.Write && at == arraytest.Before && op.Len == blk {
+			<-held
+		}
+		return nil
+	})
+	go r.mustWrite(p, off)
+	synctest.Wait()
+	return sync.OnceFunc(func() { close(held) })
+}
+
+// Whoever ends a launched write waits for no other's: neither for one that it overlaps, nor for one that it would have waited for behind that. What is
+// behind it goes on, and what has waited and has come to its turn is done.
+func TestALaunchedWriteThatWaitsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, l := newLaunchRig(t, wishes{})
+		end := r.heldWrite(of('a', blk), 0)
+		defer end()
+		ctx, cancel := context.WithCancel(t.Context())
+		outcomes := make(chan error, 8)
+		told := func(err error) { outcomes <- err }
+		for i := range int64(2) {
+			if !r.Launch(ctx, of('b', blk+512), i*512, told) {
+				t.Fatal("not taken")
+			}
+		}
+		behind := r.launch(of('c', 1024), blk)
+		r.Kick()
+		if synctest.Wait(); len(outcomes)+len(behind) > 0 || l.waiting() != 0 {
+			t.Fatal("they don't wait")
+		}
+		cancel()
+		synctest.Wait()
+		if len(outcomes) != 2 {
+			t.Fatalf("%d of 2 that are ended are told", len(outcomes))
+		}
+		for range 2 {
+			if err := <-outcomes; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		if len(behind) != 1 || <-behind != nil {
+			t.Error("what was behind them waits yet")
+		}
+		if !r.Launch(ctx, of('d', 512), 0, told) || !r.Launch(t.Context(), of('e', 512), 0, told) {
+			t.Fatal("not taken")
+		}
+		if synctest.Wait(); len(outcomes) != 1 || !errors.Is(<-outcomes, context.Canceled) {
+			t.Error("one that is ended from the start waits")
+		}
+		end()
+		if err := <-outcomes; err != nil {
+			t.Error(err)
+		}
+		r.mustRead(0, append(of('e', 512), of('a', blk-512)...))
+		r.mustRead(blk, of('c', 1024))
+		if synctest.Wait(); len(r.locks.places) > 0 || r.locks.mu.oldest != nil {
+			t.Errorf("%d places are held", len(r.locks.places))
+		}
+	})
+}
+
+// However the end of a context falls together with the end of what is waited for, each write is told once, of one outcome.
+func TestALaunchedWriteEndsOnceHoweverItIsGivenUp(t *testing.T) {
+	r, _ := newLaunchRig(t, wishes{})
+	for range 500 {
+		ctx, cancel := context.WithCancel(t.Context())
+		outcomes := make(chan error, 8)
+		for range 4 {
+			if !r.Launch(ctx, of('a', 512), 0, func(err error) { outcomes <- err }) {
+				t.Fatal("not taken")
+			}
+		}
+		go cancel()
+		r.Kick()
+		for range 4 {
+			if err := <-outcomes; err != nil && !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		<-ctx.Done()
+		if len(outcomes) > 0 {
+			t.Fatal("told twice")
+		}
+	}
 }
 
 func TestCloseWaitsForWhatIsLaunched(t *testing.T) {
@@ -226,4 +340,16 @@ func TestAVolumeThatLaunchesAgreesWithPlainBytes(t *testing.T) {
 		t.Repeat(calls)
 		m.unpin(t)
 	})
+}
+
+func BenchmarkLaunch(b *testing.B) {
+	r, _ := newLaunchRig(b, wishes{})
+	p, done := make([]byte, blk), func(error) {}
+	b.ReportAllocs()
+	for i := int64(0); b.Loop(); i++ {
+		if !r.Launch(context.Background(), p, i%1024*blk, done) {
+			b.Fatal("not taken")
+		}
+		r.Kick()
+	}
 }

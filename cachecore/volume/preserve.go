@@ -91,8 +91,8 @@ func (v *Volume) preserveRun(first cachecore.Block) (copied int, refused bool) {
 	if !quiet || there.All(ram.RunBlocks) {
 		return 0, false
 	}
-	whole := v.extent.Load()/cachecore.BlockSize - int64(first) // a block that the array has in part is not for flash (offer)
-	hot := v.store.Hot(v.object, first, int(min(ram.RunBlocks, whole)))
+	end := min(v.extent.Load()/cachecore.BlockSize, int64(flash.Blocks)) // a block that the array has in part is not for flash (offer)
+	hot := v.store.Hot(v.object, first, int(min(ram.RunBlocks, end-int64(first))))
 	defer hot.Release()
 	wanted := func(i int) bool { return hot.Bytes(i) != nil && !there.Has(i) }
 	for from := 0; from < ram.RunBlocks; {

@@ -203,6 +203,34 @@ func TestTheLastPartOfABlockIsNotPreserved(t *testing.T) {
 	}
 }
 
+// What flash has no names for is passed over, and what else is hot is preserved.
+func TestAWalkPassesWhatFlashCannotHave(t *testing.T) {
+	const run = 16
+	for first, has := range map[cachecore.Block]int{flash.Blocks - run/2: run / 2, flash.Blocks + run/2: 0} {
+		r := settledRig(t)
+		r.extent.Store(int64(first+run) * blk)
+		r.reaches(first + run)
+		batch := r.ram.Prepare(1, first, run)
+		batch.Publish()
+		for range 3 {
+			var c collected
+			if !r.ram.ReadNow(1, int64(first)*blk, run*blk, &c) {
+				t.Fatal("not in RAM")
+			}
+			c.release()
+		}
+		r.preserve()
+		if n := r.has(first, run); n != has {
+			t.Errorf("flash has %d of %d blocks from %d on, want %d", n, run, first, has)
+		}
+		r.reread(0, 8)
+		r.preserve()
+		if n := r.has(0, 8); n != 8 {
+			t.Errorf("behind block %d flash has %d of 8 blocks", first, n)
+		}
+	}
+}
+
 // A flash tier that takes nothing is left alone for a while; then the walk goes on with what it was at.
 func TestAWalkRestsWhileFlashTakesNothing(t *testing.T) {
 	r := filledRig(t)

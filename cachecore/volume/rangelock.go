@@ -11,7 +11,7 @@ import (
 // themselves included. So nobody starves, and as each holder has one range only, nobody waits in a circle.
 type rangeLock struct {
 	places chan struct{} // bounds the line
-	mu     struct {
+	mu     struct {      // a leaf, but for what a context takes
 		sync.Mutex
 		oldest, newest *ranged
 	}
@@ -25,8 +25,16 @@ type ranged struct {
 	first, last cachecore.Block
 	blockers    int           // earlier ones that overlap
 	granted     chan struct{} // closed when blockers becomes 0; nil if it was 0 from the start
-	call        func()        // called instead, by whoever lets go of the last of them; it must not block
+	told        *told         // instead, of who doesn't wait
 	prev, next  *ranged
+}
+
+// told is who enters a range and doesn't wait for it. One of two things happens then, in another goroutine, and must not block.
+type told struct {
+	granted func()      // it is held. Whoever lets go of the last before it calls this
+	gaveUp  func()      // ctx has ended before that, and it is out of the line
+	stop    func() bool // the end of ctx doesn't matter any more; of a range that was not held from the start
+	late    bool        // ctx has ended after it was granted, or just before, and giveUp looks at the range yet, or will
 }
 
 func newRangeLock() *rangeLock { return &rangeLock{places: make(chan struct{}, maxRanged)} }
@@ -65,13 +73,29 @@ func (l *rangeLock) reserve() bool {
 func (l *rangeLock) enter(r *ranged) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.append(r); r.blockers > 0 {
+		r.granted = make(chan struct{})
+	}
+	return r.blockers == 0
+}
+
+// enterFor is enter for who doesn't wait: if it is not held from the start, he is told.
+func (l *rangeLock) enterFor(ctx context.Context, r *ranged, who *told) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.append(r); r.blockers > 0 {
+		r.told = who
+		who.stop = context.AfterFunc(ctx, func() { l.giveUp(r) })
+	}
+	return r.blockers == 0
+}
+
+// append puts r at the end of the line. mu is held.
+func (l *rangeLock) append(r *ranged) {
 	for other := l.mu.oldest; other != nil; other = other.next {
 		if r.overlaps(other) {
 			r.blockers++
 		}
-	}
-	if r.blockers > 0 && r.call == nil {
-		r.granted = make(chan struct{})
 	}
 	r.prev = l.mu.newest
 	if r.prev != nil {
@@ -80,13 +104,33 @@ func (l *rangeLock) enter(r *ranged) bool {
 		l.mu.oldest = r
 	}
 	l.mu.newest = r
-	return r.blockers == 0
 }
 
 // release lets go of a range that is held, or no longer waited for.
 func (l *rangeLock) release(r *ranged) {
-	var calls []func()
 	l.mu.Lock()
+	ready := l.remove(r)
+	l.mu.Unlock()
+	<-l.places
+	proceed(ready)
+}
+
+// giveUp takes a range out of the line that is not held yet.
+func (l *rangeLock) giveUp(r *ranged) {
+	l.mu.Lock()
+	if r.blockers == 0 {
+		l.mu.Unlock()
+		return
+	}
+	ready := l.remove(r)
+	l.mu.Unlock()
+	<-l.places
+	r.told.gaveUp()
+	proceed(ready)
+}
+
+// remove takes r out of the line, and returns who is to be told that he holds his range now. mu is held.
+func (l *rangeLock) remove(r *ranged) (ready []*told) {
 	for later := r.next; later != nil; later = later.next {
 		if !r.overlaps(later) {
 			continue
@@ -94,8 +138,8 @@ func (l *rangeLock) release(r *ranged) {
 		if later.blockers--; later.blockers > 0 {
 			continue
 		}
-		if later.call != nil {
-			calls = append(calls, later.call)
+		if later.told != nil {
+			ready = append(ready, later.told)
 		} else {
 			close(later.granted)
 		}
@@ -110,10 +154,14 @@ func (l *rangeLock) release(r *ranged) {
 	} else {
 		l.mu.newest = r.prev
 	}
-	l.mu.Unlock()
-	<-l.places
-	for _, call := range calls {
-		call()
+	return ready
+}
+
+// proceed tells those whose ranges are held now, without mu.
+func proceed(ready []*told) {
+	for _, who := range ready {
+		who.late = !who.stop()
+		who.granted()
 	}
 }
 

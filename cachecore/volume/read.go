@@ -91,6 +91,7 @@ type reading struct {
 	admit   bool
 	counted bool
 	parts   []part
+	own     *fill // that it has begun and is to run; nil: there is none
 }
 
 // part is a piece of what is read: pinned in the store, or in a fill's buffer once that is done.

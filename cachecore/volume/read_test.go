@@ -70,31 +70,51 @@ func TestAReadJoinsWhatIsUnderWayAndFillsTheRest(t *testing.T) {
 }
 
 func TestOneReaderThatGivesUpTakesNothingFromTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, wishes{})
-		r.onArray(of('a', blk), 0)
-		held := r.mem.Hold(arraytest.Before, nil)
-		ctx, cancel := context.WithCancel(context.Background())
-		first := start(func() error { return r.Read(ctx, &collected{}, 0, blk) })
-		<-held.Arrived()
-		second := start(func() error {
-			got, err := r.read(0, blk)
-			if !bytes.Equal(got, of('a', blk)) {
-				t.Error("other bytes")
-			}
-			return err
+	for name, stubborn := range map[string]bool{"read by itself": false, "read by a goroutine": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { oneGivesUp(t, stubborn) })
 		})
-		synctest.Wait()
-		cancel()
-		if err := <-first; !errors.Is(err, context.Canceled) {
-			t.Error(err)
+	}
+}
+
+func oneGivesUp(t *testing.T, stubborn bool) {
+	r := newRig(t, wishes{stubborn: stubborn})
+	r.onArray(of('a', blk), 0)
+	held := r.mem.Hold(arraytest.Before, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	first := start(func() error { return r.Read(ctx, &collected{}, 0, blk) })
+	<-held.Arrived()
+	second := start(func() error {
+		got, err := r.read(0, blk)
+		if !bytes.Equal(got, of('a', blk)) {
+			t.Error("other bytes")
 		}
-		held.Release(nil)
-		if err := <-second; err != nil {
-			t.Error(err)
-		}
-		r.mustHit(0, of('a', blk))
+		return err
 	})
+	synctest.Wait()
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	held.Release(nil)
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+	r.mustHit(0, of('a', blk))
+}
+
+// A read of an array that doesn't let go is given up all the same.
+func TestAReadOfAStubbornArrayIsGivenUp(t *testing.T) {
+	r := newRig(t, wishes{stubborn: true, array: func(m *arraytest.Mem) cachecore.Array { return withoutContext{m} }})
+	held := r.mem.Hold(arraytest.Before, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	read := start(func() error { return r.Read(ctx, &collected{}, 0, blk) })
+	<-held.Arrived()
+	cancel()
+	if err := <-read; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	held.Release(nil)
 }
 
 func TestAFillThatFailsInstallsNothing(t *testing.T) {

@@ -33,12 +33,14 @@ type Options struct {
 
 // Volume is one cached address space. It is safe for concurrent use, Close excepted.
 type Volume struct {
-	object   cachecore.ObjectID
-	array    cachecore.Array
-	launcher cachecore.Launcher // the array, if it is one; else nil
-	store    *ram.Store
-	buffers  *ram.Buffers
-	stats    *stats.Volume
+	object cachecore.ObjectID
+	array  cachecore.Array
+	// interruptible says that the array's reads may be given up: who reads may do so without another goroutine, which costs two switches.
+	interruptible bool
+	launcher      cachecore.Launcher // the array, if it is one; else nil
+	store         *ram.Store
+	buffers       *ram.Buffers
+	stats         *stats.Volume
 
 	runs     runs
 	locks    *rangeLock
@@ -94,6 +96,7 @@ func New(o Options) *Volume {
 		}
 	}
 	v.settle = o.Settle
+	v.interruptible = o.Array.Info().Interruptible
 	v.launcher, _ = o.Array.(cachecore.Launcher)
 	v.streams.threshold = o.SequentialBypass
 	v.extent.Store(o.Array.Info().Size)

@@ -31,19 +31,14 @@ func (v *Volume) WriteBy(ctx context.Context, p []byte, off int64, call func(con
 	first, n := blocksOf(off, int64(len(p)))
 	held, err := v.locks.acquire(ctx, first, uint64(n))
 	if err != nil {
-		return fmt.Errorf("write of %d bytes at %d: %w", len(p), off, err)
+		return failedWrite(p, off, err)
 	}
 	defer v.locks.release(held)
+	return v.begin(p, off).carry(ctx, call)
+}
 
-	w := v.begin(p, off)
-	if err = v.invalidate(ctx, w.first, uint64(w.n)); err == nil {
-		err = v.ask(ctx, v.counted(stats.Write, len(p), call))
-	}
-	w.finish(err == nil)
-	if err != nil {
-		return fmt.Errorf("write of %d bytes at %d: %w", len(p), off, err)
-	}
-	return nil
+func failedWrite(p []byte, off int64, err error) error {
+	return fmt.Errorf("write of %d bytes at %d: %w", len(p), off, err)
 }
 
 // writing is a write from before the array is asked until its blocks have their new content. It holds the range lock.
@@ -100,6 +95,20 @@ func (v *Volume) begin(p []byte, off int64) *writing {
 func (w *writing) covers(b cachecore.Block) bool {
 	start := int64(b) * cachecore.BlockSize
 	return w.off <= start && w.off+int64(len(w.p)) >= min(start+cachecore.BlockSize, w.extent)
+}
+
+// carry has the array asked, and finishes.
+func (w *writing) carry(ctx context.Context, call func(context.Context) error) error {
+	v := w.v
+	err := v.invalidate(ctx, w.first, uint64(w.n))
+	if err == nil {
+		err = v.ask(ctx, v.counted(stats.Write, len(w.p), call))
+	}
+	w.finish(err == nil)
+	if err != nil {
+		return failedWrite(w.p, w.off, err)
+	}
+	return nil
 }
 
 // finish publishes the new content, or drops what was there, and lets others install again. It leaves nothing hidden.

@@ -65,7 +65,7 @@ const (
 	maxTransfer        = 1 << 20
 )
 
-// Array is a cachecore.Array and Zeroer. Overlapping calls that change something are its user's to serialise, as for any array.
+// Array is a cachecore.Array, Zeroer and Launcher. Overlapping calls that change something are its user's to serialise, as for any array.
 type Array struct {
 	opts    Options
 	below   cachecore.Array
@@ -102,8 +102,9 @@ type Array struct {
 }
 
 var (
-	_ cachecore.Array  = (*Array)(nil)
-	_ cachecore.Zeroer = (*Array)(nil)
+	_ cachecore.Array    = (*Array)(nil)
+	_ cachecore.Zeroer   = (*Array)(nil)
+	_ cachecore.Launcher = (*Array)(nil)
 )
 
 // room is what the volume may fill of the log, in bytes.

@@ -15,7 +15,7 @@ func (a *Array) WriteAt(ctx context.Context, p []byte, off int64, o cachecore.Wr
 	if err := a.check(off, int64(len(p))); err != nil || len(p) == 0 {
 		return err
 	}
-	most := int(a.opts.Log.MaxData()) &^ (cachecore.BlockSize - 1) // no record ends within a logical block
+	most := a.mostData()
 	for len(p) > 0 {
 		part := p[:min(len(p), most)]
 		r := writelog.Record{Kind: writelog.Write, Off: off, Len: int64(len(part))}

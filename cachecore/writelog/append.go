@@ -40,7 +40,7 @@ func (l *Log) append(r Record, data [][]byte, done func(at Position, err error))
 	if err := r.validate(size, l.maxData()); err != nil {
 		return err
 	}
-	l.launch()
+	l.startWriter()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.enqueue(r, data, size, done)
@@ -131,7 +131,7 @@ func (l *Log) Void(id Shard, below cachecore.Epoch) error {
 
 // declare logs what make says about a shard, and waits for it. Of a shard that the log doesn't know there is nothing to say.
 func (l *Log) declare(id Shard, make func(*shard) descriptor) error {
-	l.launch()
+	l.startWriter()
 	done := newResult()
 	l.mu.Lock()
 	if err := l.refused(); err != nil {

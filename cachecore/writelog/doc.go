@@ -31,7 +31,8 @@
 //
 // # Concurrency
 //
-// One goroutine writes. It alone changes marks, segments and the ends of the ring, under the mutex; appenders change the queue and what they may append
-// next. The mutex is held for bookkeeping only, never over I/O nor while a caller's function runs, and no other lock is taken under it. A reader pins its
-// segment, and the writer waits for readers before it uses a segment's place again.
+// One writes at a time: the log's goroutine, or whoever makes a Kick. Only who has that turn changes marks, segments and the ends of the ring, under the
+// mutex, and tells of what is durable; appenders change the queue and what they may append next. The mutex is held for bookkeeping only, never over I/O nor
+// while a caller's function runs, and no other lock is taken under it. A reader pins its segment, and the writer waits for readers before it uses a segment's
+// place again.
 package writelog

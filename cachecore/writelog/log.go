@@ -24,7 +24,7 @@ type Options struct {
 
 // Log is an open write log. The device is its alone from Open to Close, and stays the caller's to close.
 //
-// One goroutine writes: it begins with the first Append, Trim or Void and ends with Close. In its turn a Kick may do that. All else may be called from
+// One writes at a time: a goroutine that begins with the first Append, Trim or Void and ends with Close, or whoever makes a Kick. All may be called from
 // anywhere but a done or Moved; from a done Append, AppendLater and Kick may.
 type Log struct {
 	dev   device.Device
@@ -97,8 +97,8 @@ func (l *Log) die(err error) {
 	}
 }
 
-// launch begins the writing goroutine.
-func (l *Log) launch() {
+// startWriter begins the writing goroutine, once.
+func (l *Log) startWriter() {
 	l.once.Do(func() {
 		l.mu.Lock()
 		l.mu.started, l.mu.replay = true, nil

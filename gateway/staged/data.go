@@ -107,13 +107,20 @@ func (s *FileSystem) read(ctx context.Context, c *nfs.Caller, a *nfs.ReadArgs, r
 	case s.parks.has(a.File):
 		*r = nfs.ReadResult{Status: nfs.ErrIO}
 		return nil
-	case f == nil || !f.staged() || a.Offset >= uint64(slotSize):
+	case f == nil || !f.staged():
 		return s.pass(ctx, c, nfs.ProcRead, a, r)
 	}
 	err := s.permitted(ctx, c, f, false)
 	if err == nil {
 		attr := f.attributes()
-		n := min(uint64(a.Count), attr.Size-min(attr.Size, a.Offset), uint64(slotSize)-a.Offset)
+		switch {
+		case a.Offset >= attr.Size: // whatever the filer has there
+			*r = nfs.ReadResult{Attr: nfs.Some(attr), EOF: true, Data: r.Data[:0]}
+			return nil
+		case a.Offset >= uint64(slotSize): // where the log has nothing
+			return s.pass(ctx, c, nfs.ProcRead, a, r)
+		}
+		n := min(uint64(a.Count), attr.Size-a.Offset, uint64(slotSize)-a.Offset)
 		err = s.array.ReadAt(reading(ctx, c), r.Data[:n], f.address(a.Offset))
 		*r = nfs.ReadResult{Attr: nfs.Some(attr), Count: uint32(n), EOF: a.Offset+n >= attr.Size, Data: r.Data[:n]}
 	}

@@ -18,13 +18,25 @@ type log struct {
 // Log is a log as writeback.Options of this file system want it.
 func (s *FileSystem) Log(l writeback.Log) writeback.Log { return &log{l, s} }
 
-// Append implements writeback.Log. It is called with the array's lock held.
+// Append implements writeback.Log.
 func (l *log) Append(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error {
-	s := l.system
+	return l.system.append(l.Log.Append, r, data, done)
+}
+
+// AppendLater implements writeback.Log.
+func (l *log) AppendLater(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error {
+	return l.system.append(l.Log.AppendLater, r, data, done)
+}
+
+// appending is a way to append a record to a log.
+type appending func(r writelog.Record, data [][]byte, done func(writelog.Position, error)) error
+
+// append has a record name its file. It is called with the array's lock held.
+func (s *FileSystem) append(how appending, r writelog.Record, data [][]byte, done func(writelog.Position, error)) error {
 	f := s.at(r.Off >> slotBits)
 	r.Object, r.Off = f.handle, r.Off%slotSize
 	before := s.logged(f, &r) // first: older records may be trimmed meanwhile
-	if err := l.Log.Append(r, data, done); err != nil {
+	if err := how(r, data, done); err != nil {
 		s.unlogged(f, before)
 		return err
 	}

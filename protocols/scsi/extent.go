@@ -78,6 +78,9 @@ const (
 // six says whether a CDB is of the 6-byte group, whose byte 1 has no flags.
 func six(opcode byte) bool { return opcode>>5 == 0 }
 
+// fua says whether a READ or WRITE asks for FUA.
+func (c *Command) fua() bool { return !six(c.CDB[0]) && c.CDB[1]&fuaBit != 0 }
+
 // unprotected refuses the use of protection information.
 func unprotected(c *Command) bool {
 	if !six(c.CDB[0]) && c.CDB[1]&protectMask != 0 {

@@ -36,7 +36,7 @@ func (u *Unit) read(ctx context.Context, c *Command) {
 		c.invalidField(lengthField(c.CDB[0]))
 		return
 	}
-	if !six(c.CDB[0]) && c.CDB[1]&fuaBit != 0 && !u.flush(ctx, c) {
+	if c.fua() && !u.flush(ctx, c) {
 		return
 	}
 	if n := min(int(e.n), roundUp(c.Room, g.BlockSize)); n > 0 {

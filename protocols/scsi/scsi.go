@@ -23,7 +23,7 @@ type Device interface {
 type Launcher interface {
 	// Launch executes c without having its caller wait, if it can, and says whether it does. It may wait for a Kick, which the caller sees to before he
 	// waits for anything. done is called once when c is executed, in Launch, in a Kick or from another goroutine, and does not block. If not, the caller
-	// calls Execute. When ctx is cancelled, what turns out to take long is given up as by Execute; what doesn't is executed.
+	// calls Execute. When ctx is cancelled, a command that waits, for others or for its medium, is given up as by Execute; what doesn't wait is executed.
 	Launch(ctx context.Context, c *Command, done func()) bool
 	// Kick has executed what has been launched, or begins that.
 	Kick()
@@ -84,7 +84,8 @@ type Store interface {
 // WriteLauncher is a Store that may take a write without having its caller wait.
 type WriteLauncher interface {
 	// LaunchWrite begins a write that need not be durable, or says false and does nothing. It may wait for KickWrites. done is called once, in there or
-	// from another goroutine, with what Write would have returned, and does not block. p is the store's until then.
+	// from another goroutine, with what Write would have returned, and does not block. p is the store's until then. When ctx is cancelled, a write that
+	// waits, for others or for the medium, is given up as by Write; what doesn't wait is done.
 	LaunchWrite(ctx context.Context, p []byte, off int64, done func(error)) bool
 	// KickWrites has done what has been launched, or begins that.
 	KickWrites()

@@ -23,6 +23,7 @@ type flags uint8
 const (
 	medium          flags = 1 << iota // needs a ready unit
 	writes                            // needs a unit that is not write protected
+	launched                          // may be launched, without FUA
 	reads                             // may be answered from the cache, by readNow
 	quick                             // never waits
 	passesAttention                   // executed although a unit attention waits
@@ -38,7 +39,7 @@ func newOperations() *[256][]operation {
 		op("TEST UNIT READY", "00 00 00 00 00 00", medium|quick, (*Unit).fromBase),
 		op("REQUEST SENSE", "03 00 00 00 ff 00", quick|passesAttention, (*Unit).requestSense),
 		op("READ(6)", "08 1f ff ff ff 00", medium|reads, (*Unit).read),
-		op("WRITE(6)", "0a 1f ff ff ff 00", medium|writes, (*Unit).write),
+		op("WRITE(6)", "0a 1f ff ff ff 00", medium|writes|launched, (*Unit).write),
 		op("INQUIRY", "12 01 ff ff ff 00", quick|passesAttention, (*Unit).inquiry),
 		op("MODE SELECT(6)", "15 10 00 00 ff 00", quick, (*Unit).modeSelect),
 		op("MODE SENSE(6)", "1a 08 ff ff ff 00", quick, (*Unit).modeSense),
@@ -46,7 +47,7 @@ func newOperations() *[256][]operation {
 		op("SEND DIAGNOSTIC", "1d 04 00 00 00 00", quick, (*Unit).fromBase),
 		op("READ CAPACITY(10)", "25 00 00 00 00 00 00 00 00 00", medium|quick, (*Unit).fromBase),
 		op("READ(10)", "28 18 ff ff ff ff 00 ff ff 00", medium|reads, (*Unit).read),
-		op("WRITE(10)", "2a 18 ff ff ff ff 00 ff ff 00", medium|writes, (*Unit).write),
+		op("WRITE(10)", "2a 18 ff ff ff ff 00 ff ff 00", medium|writes|launched, (*Unit).write),
 		op("WRITE AND VERIFY(10)", "2e 12 ff ff ff ff 00 ff ff 00", medium|writes, (*Unit).writeAndVerify),
 		op("VERIFY(10)", "2f 16 ff ff ff ff 00 ff ff 00", medium, (*Unit).verify),
 		op("SYNCHRONIZE CACHE(10)", "35 02 ff ff ff ff 00 ff ff 00", medium, (*Unit).synchronizeCache),
@@ -55,7 +56,7 @@ func newOperations() *[256][]operation {
 		op("MODE SELECT(10)", "55 10 00 00 00 00 00 ff ff 00", quick, (*Unit).modeSelect),
 		op("MODE SENSE(10)", "5a 18 ff ff 00 00 00 ff ff 00", quick, (*Unit).modeSense),
 		op("READ(16)", "88 18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", medium|reads, (*Unit).read),
-		op("WRITE(16)", "8a 18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", medium|writes, (*Unit).write),
+		op("WRITE(16)", "8a 18 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", medium|writes|launched, (*Unit).write),
 		op("WRITE AND VERIFY(16)", "8e 12 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", medium|writes, (*Unit).writeAndVerify),
 		op("VERIFY(16)", "8f 16 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", medium, (*Unit).verify),
 		op("SYNCHRONIZE CACHE(16)", "91 02 ff ff ff ff ff ff ff ff ff ff ff ff 00 00", medium, (*Unit).synchronizeCache),
@@ -65,7 +66,7 @@ func newOperations() *[256][]operation {
 		withAction(0x0c, op("REPORT SUPPORTED OPERATION CODES", "a3 0c 87 ff ff ff ff ff ff ff 00 00", quick, (*Unit).reportOperations)),
 		withAction(0x0d, op("REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", "a3 0d 80 00 00 00 ff ff ff ff 00 00", quick, (*Unit).reportTaskManagement)),
 		op("READ(12)", "a8 18 ff ff ff ff ff ff ff ff 00 00", medium|reads, (*Unit).read),
-		op("WRITE(12)", "aa 18 ff ff ff ff ff ff ff ff 00 00", medium|writes, (*Unit).write),
+		op("WRITE(12)", "aa 18 ff ff ff ff ff ff ff ff 00 00", medium|writes|launched, (*Unit).write),
 		op("WRITE AND VERIFY(12)", "ae 12 ff ff ff ff ff ff ff ff 00 00", medium|writes, (*Unit).writeAndVerify),
 		op("VERIFY(12)", "af 16 ff ff ff ff ff ff ff ff 00 00", medium, (*Unit).verify),
 	})

@@ -100,15 +100,19 @@ func (u *Unit) Execute(ctx context.Context, c *Command) {
 }
 
 func (u *Unit) execute(ctx context.Context, op *operation, c *Command) {
-	c.Status = StatusGood
-	c.Want = 0
-	if op == nil {
-		u.unsupported(c)
-		return
-	}
-	if u.admit(op, c) {
+	if u.begin(op, c) {
 		op.run(u, ctx, c)
 	}
+}
+
+// begin is what comes before a command itself; false: it has ended with that.
+func (u *Unit) begin(op *operation, c *Command) bool {
+	c.Status, c.Want = StatusGood, 0
+	if op == nil {
+		u.unsupported(c)
+		return false
+	}
+	return u.admit(op, c)
 }
 
 // unsupported tells an unknown opcode from a known one with an unknown service action.

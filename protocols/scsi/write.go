@@ -7,8 +7,7 @@ import (
 
 // write is WRITE(6) to WRITE(16) (SBC-3 5.32 to 5.35).
 func (u *Unit) write(ctx context.Context, c *Command) {
-	fua := !six(c.CDB[0]) && c.CDB[1]&fuaBit != 0
-	u.writeExtent(ctx, c, fua)
+	u.writeExtent(ctx, c, c.fua())
 }
 
 // writeExtent writes what came and says whether it did.
@@ -42,17 +41,16 @@ func (u *Unit) came(c *Command) (extent, bool) {
 	return e, true
 }
 
-// Launch implements Launcher for WRITE(6) to WRITE(16) without FUA.
+// Launch implements Launcher for what may be launched without FUA.
 func (u *Unit) Launch(ctx context.Context, c *Command, done func()) bool {
-	if u.launcher == nil || len(c.DataOut) == 0 || !isWrite(c.CDB[0]) || !six(c.CDB[0]) && c.CDB[1]&fuaBit != 0 {
+	if u.launcher == nil || len(c.DataOut) == 0 {
 		return false
 	}
 	op := u.lookup(c)
-	if op == nil {
+	if op == nil || op.flags&launched == 0 || c.fua() {
 		return false
 	}
-	c.Status, c.Want = StatusGood, 0
-	if !u.admit(op, c) {
+	if !u.begin(op, c) {
 		done()
 		return true
 	}
@@ -74,10 +72,6 @@ func (u *Unit) Kick() {
 	if u.launcher != nil {
 		u.launcher.KickWrites()
 	}
-}
-
-func isWrite(opcode byte) bool {
-	return opcode == 0x0a || opcode == 0x2a || opcode == 0xaa || opcode == 0x8a
 }
 
 // asks checks that n bytes may be transferred, and notes that the CDB asks for them.

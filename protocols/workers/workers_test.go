@@ -1,9 +1,11 @@
 package workers_test
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"weak"
 
 	"forebay/protocols/workers"
 )
@@ -41,5 +43,50 @@ func TestACallWaitsForNoOtherAndWorkersAreUsedAgain(t *testing.T) {
 			t.Errorf("%d calls ran, %f allocations each: a new worker", ran.Load()-before, allocated)
 		}
 		p.Close() // the bubble ends when they have
+	})
+}
+
+func TestABusyTimeLeavesFewWorkersBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls, few = 200, 32
+		before := runtime.NumGoroutine()
+		leave := make(chan bool)
+		p := workers.New(func(int) { <-leave })
+		for i := range calls {
+			p.Do(i)
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n < calls {
+			t.Errorf("%d workers for %d calls", n, calls)
+		}
+		close(leave)
+		synctest.Wait()
+		left := calls
+		for range 1000 { // one that has ended is counted for a moment yet
+			if left = runtime.NumGoroutine() - before; left <= few {
+				break
+			}
+			runtime.Gosched()
+		}
+		if left > few {
+			t.Errorf("%d workers are left behind", left)
+		}
+		p.Close()
+	})
+}
+
+func TestAnIdleWorkerKeepsNothingOfItsCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := workers.New(func(call *[1 << 16]byte) { call[0]++ })
+		call := new([1 << 16]byte)
+		kept := weak.Make(call)
+		p.Do(call)
+		synctest.Wait()
+		runtime.KeepAlive(call)
+		runtime.GC()
+		if kept.Value() != nil {
+			t.Error("it keeps a call that has ended")
+		}
+		p.Close()
 	})
 }

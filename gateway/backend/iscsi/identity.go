@@ -96,7 +96,7 @@ func describe(c initiator.Capacity, k initiator.Caching, p initiator.Provisionin
 	return cachecore.ArrayInfo{
 		Size: c.Size() / int64(blockSize) * int64(blockSize), LogicalBlock: c.BlockSize, PhysicalBlock: max(c.BlockSize*c.BlocksPerPhy, c.BlockSize),
 		Thin: c.Thin && (p.Unmap || p.WriteSameUnmap), UnmapZeroes: c.ReadsZeroes && p.WriteSameUnmap,
-		UnmapGrain: int64(p.UnmapGrain) * block, WriteCache: k.WriteCache,
+		UnmapGrain: int64(p.UnmapGrain) * block, WriteCache: k.WriteCache, Interruptible: true,
 	}, l
 }
 

@@ -90,7 +90,7 @@ func OpenFile(ctx context.Context, filer *Filer, o FileOptions) (*File, error) {
 
 func (f *File) infoOf(attr *wire.Attr) *cachecore.ArrayInfo {
 	return &cachecore.ArrayInfo{Size: int64(attr.Size) / int64(f.opts.BlockSize) * int64(f.opts.BlockSize), LogicalBlock: f.opts.BlockSize,
-		PhysicalBlock: physicalBlock, WriteCache: true, Identity: f.filer.Identity() + "." + hex.EncodeToString(f.handle)}
+		PhysicalBlock: physicalBlock, WriteCache: true, Interruptible: true, Identity: f.filer.Identity() + "." + hex.EncodeToString(f.handle)}
 }
 
 // Info implements cachecore.Array. Size follows a file that grows.

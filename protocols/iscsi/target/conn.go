@@ -94,7 +94,7 @@ func (c *conn) serve() error {
 		if err := c.receive(c.h[:], extended); err != nil {
 			if errors.Is(err, errDataDigest) { // the peer is told (RFC 7143 7.8); at recovery level 0 the connection ends with it
 				_ = c.reject(c.h[:], iscsi.RejectDataDigest, 0)
-				_ = c.out.flush()
+				_ = c.kickAndFlush()
 			}
 			return err
 		}

@@ -112,6 +112,23 @@ func TestTheReaderKicksBeforeItWaitsForAPeerThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// So does what is told before a connection ends with a data digest error.
+func TestTheReaderKicksBeforeItTellsOfADigestError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLaunching()
+		r := newLaunchRig(t, s)
+		c := r.slow("HeaderDigest", "CRC32C", "DataDigest", "CRC32C")
+		all := c.encode(c.write(7, 0, 512), pattern(make([]byte, 512), 1))
+		rotten := c.encode(c.write(8, 8, 512), make([]byte, 512))
+		rotten[len(rotten)-1] ^= 1
+		c.sendBytes(append(all, rotten...))
+		synctest.Wait()
+		if !bytes.Equal(s.Content()[:512], pattern(make([]byte, 512), 1)) {
+			t.Error("a write waits for the peer")
+		}
+	})
+}
+
 func TestEachDeviceIsKickedWhoseTurnsAlternate(t *testing.T) {
 	first, second := newLaunching(), newLaunching()
 	r := newLaunchRig(t, first)

@@ -93,8 +93,8 @@ func TestAPeerThatAnswersNothingIsGivenUp(t *testing.T) {
 	})
 }
 
-// slow returns a session that reads when the test does.
-func (r *rig) slow() *raw {
+// slow returns a session that reads when the test does. The pairs, if there are, agree on digests.
+func (r *rig) slow(pairs ...string) *raw {
 	r.t.Helper()
 	nc, err := r.connect(r.t.Context(), "", "")
 	if err != nil {
@@ -102,12 +102,13 @@ func (r *rig) slow() *raw {
 	}
 	r.t.Cleanup(func() { nc.Close() })
 	c := &raw{t: r.t, net: nc, cmdSN: 1}
-	go c.sendBytes(c.encode(c.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature), keys("InitiatorName", client, "TargetName", disk)))
+	go c.sendBytes(c.encode(c.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature), keys(append(pairs, "InitiatorName", client, "TargetName", disk)...)))
 	if p, err := c.readPDU(false); err != nil || p.LoginStatus() != 0 {
 		r.t.Fatal(err)
 	}
+	c.digest = len(pairs) > 0
 	go c.sendBytes(c.encode(c.request(iscsi.OpSCSICommand, 1), nil))
-	if p, err := c.readPDU(false); err != nil || p.Status() != 2 {
+	if p, err := c.readPDU(c.digest); err != nil || p.Status() != 2 {
 		r.t.Fatal(err)
 	}
 	return c
