@@ -93,7 +93,7 @@ func (r arrays) nfs(a configs.Array) *filer {
 	o := nfs.Options{Server: x.Server, Export: x.Export, Port: x.Port, MountPort: x.MountPort, Connections: x.Connections,
 		Log: r.log.With().Str("array", a.Name).Logger()}
 	var f *filer
-	f = newFiler(a.Name, "nfs", func(ctx context.Context) (files, error) {
+	f = newFiler(a.Name, filerNFS, func(ctx context.Context) (files, error) {
 		return verified(ctx, medium, func(expected string) (files, error) {
 			o := o
 			o.Expected = expected
@@ -111,7 +111,7 @@ func (r arrays) nfs(a configs.Array) *filer {
 
 func (r arrays) directory(a configs.Array) *filer {
 	medium := &medium{array: a.Name, store: r.store}
-	return newFiler(a.Name, "directory", func(ctx context.Context) (files, error) {
+	return newFiler(a.Name, filerDirectory, func(ctx context.Context) (files, error) {
 		return verified(ctx, medium, func(expected string) (files, error) {
 			return directory.Open(directory.Options{Path: a.Directory.Path, Expected: expected, Log: r.log.With().Str("array", a.Name).Logger()})
 		}, files.Identity)

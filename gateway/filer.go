@@ -40,6 +40,12 @@ type filer struct {
 	opened chan struct{} // closed when it is open for the first time
 }
 
+// The kinds of filer. A call to a folder ends when the kernel has done it, be its caller there or not.
+const (
+	filerNFS       = "nfs"
+	filerDirectory = "directory"
+)
+
 // filerUser is told of a filer's coming and going, from any goroutine; it must not wait for the filer.
 type filerUser interface {
 	// filerThere: what is asked from now on reaches it.

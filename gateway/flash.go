@@ -13,6 +13,7 @@ import (
 	drive "forebay/cachecore/device"
 	"forebay/cachecore/flash"
 	"forebay/configs"
+	"forebay/gateway/witnesses"
 )
 
 // poolFlash is the flash tier that this gateway gives to a pool: blocks for reads, below RAM, which a restart finds again.
@@ -32,8 +33,9 @@ import (
 //
 // What nobody can tell is a change of the array by others while the gateway is down: `forebay volume drop-cache` comes after such.
 //
-// Of an export nothing outlives the process: others change files at any time, and what a file was when it was cached is known while its
-// node is (export.Export).
+// Of a file of an export, which others change at any time, what is there is found again by a witness (gateway/witnesses): a note of the file's attributes, and of the key under
+// which its content is. It is taken when the file has been left alone for a while, once the filer has made it durable, and voided before this gateway has the
+// file changed; at the next start what is under that key is what the filer has, if the filer shows the same attributes (export.Export).
 //
 // A device that can't be opened, or fails, is done without: the pool goes on with RAM. Then its ID is taken out of the notes before anything
 // is written, so that it is formatted before it is used again. The write log that may be in the end of it is another matter (pool.openFlash).
@@ -42,6 +44,8 @@ type poolFlash struct {
 	notes  *flashNotes
 	log    zerolog.Logger
 	perDay int64 // bytes that may be written to it
+
+	witnesses *witnesses.File // of files of exports; nil: there are none. Set before anything is served
 
 	turn sync.Mutex // of who resizes or removes it
 	mu   struct {

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"forebay/cachecore"
-	"forebay/cachecore/arraytest"
-	"forebay/cachecore/volume"
 	"forebay/configs"
 )
 
@@ -65,46 +63,6 @@ func TestARestartFindsWhatFlashHasIfNothingWasOtherwise(t *testing.T) {
 				t.Errorf("warm: %v", got)
 			}
 		})
-	}
-}
-
-// What is cached of a file is gone when it is dropped, and when its volume is closed.
-func TestWhatFlashHasOfAFileIsPerishable(t *testing.T) {
-	l := newLives(t)
-	l.begin()
-	defer l.end()
-	mem := arraytest.NewMem(cachecore.ArrayInfo{Size: mib})
-	p := l.pool.flash.perishable()
-	v := volume.New(volume.Options{Object: 2, Array: mem, Store: l.pool.store, Buffers: l.pool.buffers, SequentialBypass: -1, Flash: p})
-	read := func() {
-		var s firstByte
-		l.pool.store.Drop(2, 0, 8)
-		if err := v.Read(context.Background(), &s, 0, cachecore.BlockSize); err != nil {
-			t.Fatal(err)
-		}
-	}
-	has := func() bool { f := p.Contains(0, 1); return f.Has(0) }
-	read()
-	read()
-	if !has() {
-		t.Fatal("flash has not taken it")
-	}
-	if err := v.Write(context.Background(), make([]byte, 512), 0, false); err != nil || has() {
-		t.Errorf("found after a write (%v)", err)
-	}
-	read()
-	read()
-	if !has() {
-		t.Fatal("flash has not taken it again")
-	}
-	v.Drop()
-	if has() {
-		t.Error("found after a drop")
-	}
-	read()
-	read()
-	if err := v.Close(context.Background()); err != nil || has() {
-		t.Errorf("found after the end (%v)", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"forebay/cachecore"
@@ -132,11 +133,18 @@ func (s *disk) preserves(ctx context.Context) {
 // unkept is the flash tier of a volume that is served without: what a store has of it must never be found, and is forgotten before it
 // changes.
 type unkept struct {
-	notes  *flashNotes
-	volume string
+	notes     *flashNotes
+	volume    string
+	forgotten atomic.Bool // for this life: only at its beginning is it noted how a volume is served
 }
 
-func (u *unkept) forget() error { return u.notes.forget(u.volume) }
+func (u *unkept) forget() error {
+	err := u.notes.forget(u.volume)
+	if err == nil {
+		u.forgotten.Store(true)
+	}
+	return err
+}
 
 func (u *unkept) Contains(cachecore.Block, int) flash.Found { return flash.Found{} }
 
@@ -148,7 +156,7 @@ func (u *unkept) Prepare(cachecore.Block, int) flash.Batch { return flash.Batch{
 
 func (u *unkept) Invalidate(context.Context, cachecore.Block, uint64) error { return u.forget() }
 
-func (u *unkept) InvalidateNow(cachecore.Block, uint64) bool { return false }
+func (u *unkept) InvalidateNow(cachecore.Block, uint64) bool { return u.forgotten.Load() }
 
 func (u *unkept) Drop(context.Context) error { return u.forget() }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // DropCache implements api.Operator.
-func (g *Gateway) DropCache(_ context.Context, volume string) error {
+func (g *Gateway) DropCache(ctx context.Context, volume string) error {
 	for _, d := range g.disks {
 		if d.name() == volume {
 			return d.dropCache()
@@ -19,8 +19,7 @@ func (g *Gateway) DropCache(_ context.Context, volume string) error {
 	}
 	for _, s := range g.shares {
 		if s.name() == volume {
-			s.export.Drop()
-			return nil
+			return s.dropCache(ctx)
 		}
 	}
 	return api.ErrNotFound

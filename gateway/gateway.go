@@ -22,6 +22,7 @@ import (
 	"forebay/configs"
 	"forebay/etcd"
 	"forebay/gateway/export"
+	"forebay/gateway/witnesses"
 	"forebay/protocols/iscsi/target"
 	"forebay/protocols/scsi"
 )
@@ -53,6 +54,8 @@ type Gateway struct {
 	writes *writes
 	server *target.Server
 	nfs    *nfsServer // nil: there are no exports
+
+	witnesses *witnesses.File // nil: no export is over a flash tier
 }
 
 // served is a configured volume with all that serves it: a disk or a share.
@@ -147,6 +150,7 @@ func (g *Gateway) build(ctx context.Context) error {
 	if err := g.addFlash(); err != nil {
 		return err
 	}
+	g.openWitnesses()
 	known, err := g.arrays(ctx)
 	if err != nil {
 		return err
@@ -284,6 +288,7 @@ func (g *Gateway) release() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	var errs []error
+	g.closeWitnesses()
 	for _, p := range g.pools {
 		errs = append(errs, p.close(ctx))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,6 +19,7 @@ import (
 // share is one configured volume that is an NFS export: a filer below, the cache, and what the NFS server serves above.
 type share struct {
 	config     configs.Volume
+	pool       *pool
 	filer      *filer
 	staged     *stagedFiles // nil: writes are the filer's to answer
 	stats      *stats.Volume
@@ -30,9 +32,10 @@ type share struct {
 // newShare makes an export with that number (etcd.HandleStore).
 func newShare(c configs.Volume, id uint16, p *pool, objects *export.Objects, f *filer, l *stagedFiles, soft bool, log zerolog.Logger) (*share, error) {
 	x := c.NFS
-	s := &share{config: c, filer: f, staged: l, stats: new(stats.Volume), procedures: new(procedures), log: log.With().Str("volume", c.Name).Logger()}
+	s := &share{config: c, pool: p, filer: f, staged: l, stats: new(stats.Volume), procedures: new(procedures), log: log.With().Str("volume", c.Name).Logger()}
 	s.export = export.New(export.Options{Files: l.over(f), Objects: objects, Store: p.store, Buffers: p.buffers, Stats: s.stats,
-		Flash: p.flash.perishable, AttributeCache: time.Duration(x.AttributeCache), OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft})
+		Flash: p.flash.current, Witnesses: p.flash.witnessesOf(c.Name), Filer: f.identity,
+		AttributeCache: time.Duration(x.AttributeCache), OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft, Interruptible: f.kind == filerNFS})
 	s.served = &server.Export{ID: id, Path: x.Export, Files: s.export, Root: f.root, Squash: squashes[x.Squash],
 		Anon: nfs.Caller{UID: x.Anon.UID, GID: x.Anon.GID}, ReadOnly: x.ReadOnly, SecurePorts: x.SecurePorts}
 	for _, network := range x.Clients {
@@ -63,11 +66,14 @@ func (s *share) filerForgot() { s.export.Drop() }
 
 func (s *share) name() string { return s.config.Name }
 
-// run carries what is acknowledged to the filer, which comes and goes by itself.
+// run carries what is acknowledged to the filer, which comes and goes by itself, and notes what flash has for the next life.
 func (s *share) run(ctx context.Context) {
+	var all sync.WaitGroup
 	if s.staged != nil {
-		s.staged.Run(ctx)
+		all.Go(func() { s.staged.Run(ctx) })
 	}
+	s.export.Run(ctx)
+	all.Wait()
 }
 
 // serves says whether the volume answers, and if not, why.

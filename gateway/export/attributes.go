@@ -52,8 +52,10 @@ func (e *Export) setAttr(ctx context.Context, c *nfs.Caller, a *nfs.SetAttrArgs,
 	defer n.order.Release(everything)
 	defer n.revoke()
 	call := func(ctx context.Context) error { return e.once(ctx, c, nfs.ProcSetAttr, a, r) }
-	begun := n.begin()
-	var err error
+	begun, err := e.begin(ctx, n)
+	if err != nil {
+		return err
+	}
 	if size := a.Attr.Size; size.Follows && size.Value < addressSpace {
 		err = e.volumeOf(n).Alter(ctx, int64(size.Value), addressSpace-int64(size.Value), call)
 	} else {

@@ -25,15 +25,19 @@
 // before anything of it is served again. What others do to an object while changes of ours are under way can't be told from those: arrays needn't
 // take attributes atomically with a change (nfs-ganesha doesn't). It goes unnoticed until they do something at another time.
 //
+// What is in flash of a file is found again in the next life by a witness (gateway/witnesses): prove.go and void.go say when there is one.
+//
 // A write verifier that has changed says that the array may have lost what it had answered: all is dropped, before anybody is told.
 //
 // # Bounds
 //
-// Nodes, names of all directories together, grants of a node and prefetches are bounded by numbers, calls under way by who serves. Numbers of objects are
+// Nodes, names of all directories together, grants of a node and prefetches are bounded by numbers, calls under way by who serves. Witnesses are taken by one
+// goroutine (Run), of so many files a round. Numbers of objects are
 // given back (Objects).
 //
 // # Locks
 //
 // In this order: names that are being changed, a file's order, its volume's range lock; then the verifier's, node.mu, then the volume's other locks.
-// The table's and those of Objects are leaves but for node.mu. Only the first three are held while the array is asked.
+// The table's, those of Objects, keys and witnesses are leaves but for node.mu. Only the first three, and the turn of who takes witnesses, which comes before
+// all, are held while the array is asked.
 package export

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"forebay/cachecore"
+	"forebay/cachecore/flash"
 	"forebay/cachecore/ram"
 	"forebay/cachecore/stats"
 	"forebay/cachecore/volume"
+	"forebay/gateway/witnesses"
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/server"
 )
@@ -21,10 +24,14 @@ type Options struct {
 	Store   *ram.Store
 	Buffers *ram.Buffers // as those of a volume
 	Stats   *stats.Volume
-	Flash   func() volume.Flash // makes the second level of a file's cache, or returns nil; nil: there is none
+	Flash   func() *flash.Store // the second level of files' caches, or nil; nil: there is none
+
+	Witnesses *witnesses.Volume // by which what is in flash is found again; nil: it is of use for this life only
+	Filer     func() string     // identifies the array among all that handles may be of; with Witnesses
 
 	AttributeCache time.Duration // how long attributes and names are taken for true; 0: not at all
 	OnArrayLoss    time.Duration // how long calls are held while the array is away; 0: they fail at once
+	Interruptible  bool          // a call to Files ends soon after its context has, whatever the array does
 	Soft           bool          // then a call fails with NFS3ERR_IO, rather than that the client is told to try again
 	Nodes          int           // objects that are known at a time; 0: 16384
 	ReadAhead      int64         // bytes at most; 0: 1 MiB, negative: none
@@ -36,11 +43,13 @@ type Export struct {
 	table  *table
 	outage *volume.Outage
 
-	verifier struct {
-		sync.Mutex
-		known bool
-		last  nfs.Verifier
-	}
+	verifier verifier // of what Files answers
+	below    verifier // of the array that Files lies over, if it is a settler
+	keys     keys
+
+	rounds    sync.Mutex    // held while witnesses are taken; before all others
+	forgets   sync.Mutex    // held while they are forgotten
+	forgotten atomic.Uint64 // how often that began and ended
 
 	beside []*Export // those whose clients may use the same objects; set before anything is served
 
@@ -85,9 +94,11 @@ func (e *Export) Drop() {
 	}
 }
 
-// Close waits for what is under way in the files, or for the end of ctx, and empties the cache. The server in front has ended.
+// Close waits for what is under way in the files, or for the end of ctx, and empties the cache, but for what can be found again in flash. The server in
+// front has ended.
 func (e *Export) Close(ctx context.Context) error {
 	e.cancel()
+	e.takeLast(ctx)
 	ended := make(chan struct{})
 	go func() {
 		e.works.Wait()
@@ -135,15 +146,30 @@ func (e *Export) answer(err error) error {
 	return err
 }
 
+// verifier is a write verifier.
+type verifier struct {
+	sync.Mutex
+	known bool
+	last  nfs.Verifier
+}
+
+func (v *verifier) isKnown() bool {
+	v.Lock()
+	defer v.Unlock()
+	return v.known
+}
+
 // vouch notes the write verifier of an answer. A new one drops the cache: what was answered and not committed may be lost (PROTOCOL E1). Who
 // comes with the same one meanwhile is not answered before that is done.
-func (e *Export) vouch(v nfs.Verifier) {
-	e.verifier.Lock()
-	defer e.verifier.Unlock()
-	if e.verifier.known && e.verifier.last != v {
+func (e *Export) vouch(v nfs.Verifier) { e.vouchFor(&e.verifier, v) }
+
+func (e *Export) vouchFor(x *verifier, v nfs.Verifier) {
+	x.Lock()
+	defer x.Unlock()
+	if x.known && x.last != v {
 		e.Drop()
 	}
-	e.verifier.known, e.verifier.last = true, v
+	x.known, x.last = true, v
 }
 
 var _ server.FileSystem = (*Export)(nil)

@@ -22,7 +22,7 @@ const addressSpace = math.MaxInt64 &^ (cachecore.BlockSize - 1)
 
 // Info implements cachecore.Array.
 func (f *file) Info() cachecore.ArrayInfo {
-	return cachecore.ArrayInfo{Size: addressSpace, LogicalBlock: 1}
+	return cachecore.ArrayInfo{Size: addressSpace, LogicalBlock: 1, Interruptible: f.export.opts.Interruptible}
 }
 
 // ReadAt implements cachecore.Array, on behalf of a user that may read the file.
@@ -39,6 +39,9 @@ func (f *file) ReadAt(ctx context.Context, p []byte, off int64) error {
 			return fmt.Errorf("READ: %w", r.Status)
 		}
 		f.export.note(f.node, &q, &r.Attr)
+		if err := f.export.confirm(ctx, f.node, &r.Attr); err != nil {
+			return err
+		}
 		switch {
 		case r.Count > a.Count:
 			return fmt.Errorf("READ: %d bytes, of %d that were asked for", r.Count, a.Count)

@@ -12,12 +12,13 @@ func (e *Export) volumeOf(n *node) *volume.Volume {
 	defer n.mu.Unlock()
 	if n.mu.volume == nil {
 		n.mu.object = e.opts.Objects.take()
-		var flash volume.Flash
-		if e.opts.Flash != nil {
-			flash = e.opts.Flash()
+		var below volume.Flash
+		if n.mu.kept = e.newKept(); n.mu.kept != nil {
+			e.recall(n)
+			below = n.mu.kept
 		}
 		n.mu.volume = volume.New(volume.Options{Object: n.mu.object, Array: &file{e, n}, Store: e.opts.Store, Buffers: e.opts.Buffers,
-			Stats: e.opts.Stats, Outage: e.outage, SequentialBypass: -1, Stripes: fileStripes, Flash: flash})
+			Stats: e.opts.Stats, Outage: e.outage, SequentialBypass: -1, Stripes: fileStripes, Flash: below})
 	}
 	return n.mu.volume
 }

@@ -28,8 +28,10 @@ type node struct {
 		names    names
 		changing map[string]chan struct{} // names that are being changed, closed when that is over
 		volume   *volume.Volume           // nil: of no regular file, or of one that has not been read or written
-		object   cachecore.ObjectID       // the volume's
-		reader   nfs.Caller               // on whose behalf blocks are read: the last that the array has let read
+		kept     *kept                    // the volume's; nil: there is no flash
+		trust    trust
+		object   cachecore.ObjectID // the volume's
+		reader   nfs.Caller         // on whose behalf blocks are read: the last that the array has let read
 		ahead    ahead
 		asking   *inquiry // the GETATTR under way that others may join; nil: none is
 	}
@@ -70,7 +72,7 @@ func (n *node) learn(q *question, a *nfs.Attr, life time.Duration) {
 	if foreign {
 		n.forget()
 	}
-	n.owned(&before)
+	n.noted(&before)
 	if foreign && before.news == q.news {
 		at := q.at
 		*q = n.question(at)
@@ -97,7 +99,9 @@ func (n *node) beginRelink() {
 func (n *node) endRelink() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	before := n.mu.view
 	n.mu.view.endRelink()
+	n.ended(&before)
 }
 
 // end takes in what the array said of a change of ours.
@@ -108,20 +112,29 @@ func (n *node) end(c change, w *nfs.WccData, reach uint64, life time.Duration) {
 	if n.mu.view.end(c, w, reach, life) {
 		n.forget()
 	}
-	n.owned(&before)
+	n.ended(&before)
 }
 
 // abandon is the end of a change of ours that was not answered.
 func (n *node) abandon(c change) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	before := n.mu.view
 	if n.mu.view.abandon(c) {
 		n.forget()
 	}
+	n.ended(&before)
 }
 
-// owned takes all rights back if the object has other owners or another mode. n.mu is held.
-func (n *node) owned(before *view) {
+// ended is noted, of what a change of ours brought. n.mu is held.
+func (n *node) ended(before *view) {
+	n.mu.trust.ended = time.Now()
+	n.noted(before)
+}
+
+// noted comes when the view has taken something in. It takes all rights back if the object has other owners or another mode. n.mu is held.
+func (n *node) noted(before *view) {
+	n.mu.trust.looked(before, &n.mu.view, time.Now())
 	if a, b := &n.mu.view.attr, &before.attr; before.known && (a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID) {
 		n.mu.grants.revoke()
 	}
@@ -138,6 +151,7 @@ func (n *node) revoke() {
 func (n *node) forget() {
 	n.mu.names.clear()
 	n.mu.grants.revoke()
+	n.mu.trust.met, n.mu.trust.sound = time.Now(), false
 	if n.mu.volume != nil {
 		n.mu.volume.Drop()
 	}
@@ -156,7 +170,7 @@ func (n *node) close() (*volume.Volume, cachecore.ObjectID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	v := n.mu.volume
-	n.mu.volume = nil
+	n.mu.volume, n.mu.kept = nil, nil
 	n.mu.view.stale()
 	n.mu.names.clear()
 	return v, n.mu.object

@@ -140,3 +140,15 @@ func (t *table) hold(n *node) {
 	defer s.mu.Unlock()
 	n.users++
 }
+
+// keep is a use of a node that was listed, unless it has been put away since. It makes it look no younger.
+func (t *table) keep(n *node) bool {
+	s := t.of(n.handle)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nodes[string(n.handle)] != n {
+		return false
+	}
+	n.users++
+	return true
+}

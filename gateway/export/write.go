@@ -21,8 +21,11 @@ func (e *Export) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *
 	}
 	defer n.order.Release(1)
 	w := &writing{export: e, node: n, caller: c, args: a, result: r}
-	begun := n.begin()
-	err := e.volumeOf(n).WriteBy(ctx, a.Data, int64(a.Offset), func(ctx context.Context) error {
+	begun, err := e.begin(ctx, n)
+	if err != nil {
+		return err
+	}
+	err = e.volumeOf(n).WriteBy(ctx, a.Data, int64(a.Offset), func(ctx context.Context) error {
 		if err := w.all(ctx); err != nil {
 			return err
 		}
