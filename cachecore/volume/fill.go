@@ -28,6 +28,7 @@ type fill struct {
 	loan    *loan
 	done    chan struct{}
 	err     error // set before done is closed
+	givenUp bool  // by the read that ran it; set with err
 }
 
 func (f *fill) end() cachecore.Block { return f.first + cachecore.Block(f.n) }
@@ -75,6 +76,7 @@ func (v *Volume) run(ctx context.Context, f *fill) {
 	defer v.calls.leave()
 	defer f.loan.Release(0)
 	f.err = v.fetch(ctx, f)
+	f.givenUp = f.err != nil && ctx.Err() != nil
 	switch {
 	case v.life.Err() != nil:
 		f.err = errClosed

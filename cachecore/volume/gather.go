@@ -171,7 +171,7 @@ func (r *reading) wait(ctx context.Context) error {
 		}
 		switch err := p.fill.err; {
 		case err == nil:
-		case isContext(err) && ctx.Err() == nil: // that of the read that ran it
+		case p.fill.givenUp && ctx.Err() == nil && r.v.life.Err() == nil:
 			return errGivenUp
 		case isUnavailable(err) || r.has(p.fill):
 			return err

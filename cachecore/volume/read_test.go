@@ -103,6 +103,16 @@ func oneGivesUp(t *testing.T, stubborn bool) {
 	r.mustHit(0, of('a', blk))
 }
 
+// An array may say that something was cancelled though no reader has given up.
+func TestAnArrayThatGivesUpByItselfIsNotAskedForEver(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.mem.Hold(arraytest.After, arraytest.Of(arraytest.Read, 0)).Release(context.Canceled)
+	if _, err := r.read(0, blk); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	r.mustRead(0, make([]byte, blk))
+}
+
 // A read of an array that doesn't let go is given up all the same.
 func TestAReadOfAStubbornArrayIsGivenUp(t *testing.T) {
 	r := newRig(t, wishes{stubborn: true, array: func(m *arraytest.Mem) cachecore.Array { return withoutContext{m} }})
