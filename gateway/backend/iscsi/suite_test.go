@@ -26,7 +26,7 @@ func TestSuiteOnOurOwnTarget(t *testing.T) {
 }
 
 func TestInfoIsWhatTheArrayTells(t *testing.T) {
-	want := cachecore.ArrayInfo{Size: diskSize, LogicalBlock: 512, PhysicalBlock: 4096, Thin: true, UnmapZeroes: true, UnmapGrain: 8192, WriteCache: true,
+	want := cachecore.ArrayInfo{Size: diskSize, LogicalBlock: 512, PhysicalBlock: 4096, Thin: true, UnmapZeroes: true, UnmapGrain: 8192, WriteCache: true, Interruptible: true,
 		Identity: "naa.60010203000000000000000000000000"}
 	if got := open(t, options(t, newSAN(t, want).portal)).Info(); got != want {
 		t.Fatalf("%+v", got)
