@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+// filling is how many regions are on the device, whether one is being filled, and whether slots are plentiful.
+func (r *rig) filling() (stored int, current, roomy bool) {
+	f := &r.s.fill
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.stored), f.current != nil, f.roomy()
+}
+
 // What is cached in less than a region is there after a power cut, if nothing came for a while before it.
 func TestARegionThatNothingComesToIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -36,12 +44,12 @@ func TestARegionThatFillsUpIsLeftAlone(t *testing.T) {
 			r.cache(k, b, 1)
 			time.Sleep(idleAfter - time.Second)
 		}
-		if n := len(r.s.fill.stored); n != 0 {
+		if n, _, _ := r.filling(); n != 0 {
 			t.Fatalf("%d regions were written while something came to the first one", n)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if n := len(r.s.fill.stored); n != 1 {
+		if n, _, _ := r.filling(); n != 1 {
 			t.Fatalf("%d regions were written in an hour in which nothing came", n)
 		}
 		r.close()
@@ -53,18 +61,20 @@ func TestNoPlaceIsTakenByARegionWithLittleInIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 8, Options{})
 		k := keyOf(1)
-		for line := 0; r.s.fill.roomy(); line++ {
+		before := 0
+		for line, roomy := 0, true; roomy; line++ {
 			r.cache(k, blockOf(line), lineBlocks)
 			r.quiet()
+			before, _, roomy = r.filling()
 		}
-		before := len(r.s.fill.stored)
 		r.cache(k, blockOf(1000), 1)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if n := len(r.s.fill.stored); n > before+1 { // what was being filled when it became short
+		n, current, _ := r.filling()
+		if n > before+1 { // what was being filled when it became short
 			t.Fatalf("%d regions were written for one block", n-before)
 		}
-		if r.s.fill.current == nil {
+		if !current {
 			t.Fatal("a region was written with little in it, though slots are short")
 		}
 		r.close()
