@@ -70,15 +70,15 @@ func TestAReadJoinsWhatIsUnderWayAndFillsTheRest(t *testing.T) {
 }
 
 func TestOneReaderThatGivesUpTakesNothingFromTheOthers(t *testing.T) {
-	for name, stubborn := range map[string]bool{"read by itself": false, "read by a goroutine": true} {
+	for name, unyielding := range map[string]bool{"read by itself": false, "read by a goroutine": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { oneGivesUp(t, stubborn) })
+			synctest.Test(t, func(t *testing.T) { oneGivesUp(t, unyielding) })
 		})
 	}
 }
 
-func oneGivesUp(t *testing.T, stubborn bool) {
-	r := newRig(t, wishes{stubborn: stubborn})
+func oneGivesUp(t *testing.T, unyielding bool) {
+	r := newRig(t, wishes{unyielding: unyielding})
 	r.onArray(of('a', blk), 0)
 	held := r.mem.Hold(arraytest.Before, nil)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -114,8 +114,8 @@ func TestAnArrayThatGivesUpByItselfIsNotAskedForEver(t *testing.T) {
 }
 
 // A read of an array that doesn't let go is given up all the same.
-func TestAReadOfAStubbornArrayIsGivenUp(t *testing.T) {
-	r := newRig(t, wishes{stubborn: true, array: func(m *arraytest.Mem) cachecore.Array { return withoutContext{m} }})
+func TestAReadOfAnUnyieldingArrayIsGivenUp(t *testing.T) {
+	r := newRig(t, wishes{unyielding: true, array: func(m *arraytest.Mem) cachecore.Array { return withoutContext{m} }})
 	held := r.mem.Hold(arraytest.Before, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	read := start(func() error { return r.Read(ctx, &collected{}, 0, blk) })

@@ -46,8 +46,8 @@ type wishes struct {
 	buffers int
 	o       Options
 	array   func(*arraytest.Mem) cachecore.Array // what the volume sees of it
-	// stubborn says that the array's reads can't be given up.
-	stubborn bool
+	// unyielding says that the array's reads can't be given up.
+	unyielding bool
 }
 
 func newRig(t tester, w wishes) *rig {
@@ -66,7 +66,7 @@ func newRig(t tester, w wishes) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.info.Interruptible = !w.stubborn
+	w.info.Interruptible = !w.unyielding
 	r := &rig{t: t, mem: arraytest.NewMem(w.info), counts: new(stats.Volume), buffers: ram.NewBuffers(make([]byte, w.buffers)), store: store}
 	r.intercept(nil)
 	w.o.Object, w.o.Array, w.o.Store, w.o.Buffers, w.o.Stats = 1, r.mem, store, r.buffers, r.counts
