@@ -104,7 +104,7 @@ func (v *Volume) change(ctx context.Context, off, n int64, call func(context.Con
 		return err
 	}
 	defer v.locks.release(held)
-	v.runs.begin(first, uint64(blocks))
+	v.enter(first, uint64(blocks))
 	defer v.written(first, uint64(blocks))
 	v.forget(first, uint64(blocks))
 	if err := v.invalidate(ctx, first, uint64(blocks)); err != nil {

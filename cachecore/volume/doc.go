@@ -32,12 +32,15 @@
 //
 // # What a reader may see
 //
-// Until a write is answered a reader may see the old or the new content of each logical block, and once one has seen the new, none that
-// begins later sees the old. This is why the blocks are hidden in between rather than left readable: a reader that went to the array might
-// see the new content before it is answered, and a later one the old in the cache. For the same reason
+// Of each logical block, the old or the new content, never a piece of each: files of which a page is copied in and out at once give that to who
+// reads beside a write, and so do filers and targets over them. So a read waits for the writes under way that overlap it, in the line of the range lock, and
+// mostly finds then in RAM what they have published; and a read during which such a write has begun reads again in that line (errAlone).
 //
+// Once one reader has seen the new content of a write, none that begins later sees the old. For this reason
+//
+//   - what is cached of a write's blocks is hidden, rather than left readable, until it is answered;
 //   - a fill never serves a reader that comes after a write to its runs has begun or ended: it may hold what was there before;
-//   - a read that begins while a write is under way in its runs goes to the array alone; nobody joins it and nothing is installed;
+//   - a read that begins while a write is under way in its runs, of other blocks, goes to the array alone; nobody joins it and nothing is installed;
 //   - a fill installs only what no write, discard or drop has touched since before the array was asked (G1).
 //
 // A write of unknown outcome that may land yet is its adapter's to fence before it serves overlapping I/O (PROTOCOL D2): here its blocks are
@@ -53,8 +56,8 @@
 // # Locks
 //
 // In this order: drop, range lock, table of fills, stripe, shard of the store or flash's locks; a drop takes no range lock. The range lock is held while the
-// array is asked, that is its purpose; whoever holds it waits for nothing but the array. A launched write holds it until the log behind the array answers, that
+// array is asked, that is its purpose; whoever holds it waits for nothing but the array, and a read for a buffer. A launched write holds it until the log behind the array answers, that
 // is, until somebody kicks: who has launched it sees to that before he waits for anything. The others are held for index work only. The
-// locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any lock and before any pin, all that
-// a read needs at once: who holds some never waits for more.
+// locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any pin and, but for the
+// range lock, before any lock, all that a read needs at once: who holds some waits for nothing but the array.
 package volume

@@ -72,7 +72,7 @@ func TestG2_NoMergeIsInstalledIntoABlockThatHasGrown(t *testing.T) {
 	<-write.Arrived()
 	r.mem.Grow(2 * mib)
 	r.onArray(of('b', blk), mib+512)
-	r.mustRead(mib+512, of('b', blk))
+	r.mustRead(mib+blk, of('b', 512))
 	write.Release(nil)
 	if err := <-written; err != nil {
 		t.Fatal(err)

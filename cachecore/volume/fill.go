@@ -20,11 +20,12 @@ const maxFill = 256
 type fill struct {
 	first   cachecore.Block
 	n       int
-	sampled sample // before anything was asked
-	quiet   bool   // nothing was being written then
-	admit   bool   // to be installed
-	asked   span   // what the array was asked for; the rest came from flash
-	p       []byte // n blocks in loan's buffer; content once done is closed without err
+	sampled sample      // before anything was asked
+	quiet   bool        // nothing was being written then
+	admit   bool        // to be installed
+	asked   span        // what the array was asked for; the rest came from flash
+	crossed atomic.Bool // a write of some of its blocks has begun before it was done
+	p       []byte      // n blocks in loan's buffer; content once done is closed without err
 	loan    *loan
 	done    chan struct{}
 	err     error // set before done is closed
@@ -38,7 +39,7 @@ func (f *fill) bytes(from, to cachecore.Block) []byte {
 	return f.p[int(from-f.first)*cachecore.BlockSize : int(to-f.first)*cachecore.BlockSize]
 }
 
-// fills are those that may be joined.
+// fills are those under way.
 type fills struct {
 	mu   sync.Mutex
 	list []*fill // each holds its loan while it is here
@@ -61,12 +62,12 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 	}
 	f = &fill{first: from, n: int(to - from), loan: l, done: make(chan struct{})}
 	f.p = p[:f.n*cachecore.BlockSize]
-	if f.sampled, f.quiet = v.runs.sample(f.first, f.n); f.quiet {
-		f.admit = admit
-		v.fills.list = append(v.fills.list, f)
-	}
-	l.hold() // the fill's
-	l.hold() // the caller's
+	f.sampled, f.quiet = v.runs.sample(f.first, f.n)
+	f.admit = admit && f.quiet
+	v.fills.list = append(v.fills.list, f)
+	f.crossed.Store(v.locks.overlapped(f.first, uint64(f.n))) // by one that will not find it in the list, or may not
+	l.hold()                                                  // the fill's
+	l.hold()                                                  // the caller's
 	v.calls.join()
 	return f, true
 }
@@ -100,6 +101,17 @@ func (t *fills) remove(f *fill) {
 	defer t.mu.Unlock()
 	if i := slices.Index(t.list, f); i >= 0 {
 		t.list = slices.Delete(t.list, i, i+1)
+	}
+}
+
+// cross marks the fills that a write has begun to overlap. They end, and serve who doesn't ask for those blocks; the others read once more.
+func (t *fills) cross(first cachecore.Block, n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range t.list {
+		if first < f.end() && f.first < first+cachecore.Block(n) {
+			f.crossed.Store(true)
+		}
 	}
 }
 

@@ -24,6 +24,24 @@ func (r *reading) gather(ctx context.Context) error {
 var errGivenUp = errors.New("given up by who began it")
 
 func (r *reading) collect(ctx context.Context) error {
+	err := errAlone
+	if !r.v.locks.overlapped(r.first, uint64(r.blocks)) {
+		err = r.freely(ctx)
+	}
+	if errors.Is(err, errAlone) {
+		if r.release(); r.ahead {
+			return nil
+		}
+		err = r.behind(ctx)
+	}
+	if err != nil {
+		r.release()
+	}
+	return err
+}
+
+// freely reads beside whatever else is done.
+func (r *reading) freely(ctx context.Context) error {
 	absent := r.v.store.Absent(nil, r.v.object, r.first, r.blocks, maxFill)
 	r.count(absent)
 	done, err := r.start(ctx, absent)
@@ -32,18 +50,33 @@ func (r *reading) collect(ctx context.Context) error {
 		r.release()
 		_, err = r.start(ctx, split(r.first, r.blocks))
 	}
-	if err == nil {
-		err = r.wait(ctx)
-	}
 	if err != nil {
-		r.release()
+		return err
 	}
-	return err
+	return r.wait(ctx)
+}
+
+// errAlone: what a fill brings isn't for this read, which has to read by itself. A write of its blocks was under way meanwhile, so that of each logical
+// block it may have a piece from before and a piece from after; or it has failed, perhaps for what the read doesn't ask for.
+var errAlone = errors.New("to be read alone")
+
+// behind reads when the writes that overlap have ended, and before any other begins. Mostly it finds then what they have published.
+func (r *reading) behind(ctx context.Context) error {
+	held, err := r.v.locks.acquire(ctx, r.first, uint64(r.blocks))
+	if err != nil {
+		return err
+	}
+	defer r.v.locks.release(held)
+	r.count(r.v.store.Absent(nil, r.v.object, r.first, r.blocks, maxFill))
+	if r.cached(r.first, r.first+cachecore.Block(r.blocks)) {
+		return nil
+	}
+	return r.alone(ctx)
 }
 
 // count counts a read as it was at first, not when the array is asked again.
 func (r *reading) count(absent []ram.Extent) {
-	if r.counted {
+	if r.counted || r.ahead {
 		return
 	}
 	r.counted = true
@@ -170,13 +203,15 @@ func (r *reading) wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 		switch err := p.fill.err; {
+		case err == nil && p.fill.crossed.Load():
+			return errAlone
 		case err == nil:
 		case p.fill.givenUp && ctx.Err() == nil && r.v.life.Err() == nil:
 			return errGivenUp
 		case isUnavailable(err) || r.has(p.fill):
 			return err
 		default:
-			return r.alone(ctx)
+			return errAlone
 		}
 	}
 	return nil

@@ -59,6 +59,19 @@ func (l *rangeLock) acquire(ctx context.Context, first cachecore.Block, n uint64
 	}
 }
 
+// overlapped says whether somebody holds, or waits for, some of n blocks from first on.
+func (l *rangeLock) overlapped(first cachecore.Block, n uint64) bool {
+	r := ranged{first: first, last: first + cachecore.Block(n-1)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for other := l.mu.oldest; other != nil; other = other.next {
+		if r.overlaps(other) {
+			return true
+		}
+	}
+	return false
+}
+
 // reserve takes a place in the line without waiting for it; false: there is none.
 func (l *rangeLock) reserve() bool {
 	select {

@@ -57,7 +57,7 @@ func (v *Volume) Read(ctx context.Context, sink cachecore.Sink, off int64, n int
 	return nil
 }
 
-// Prefetch has a range cached, of at most MaxRead bytes. It counts as nobody's read; who reads on is to find what it brought.
+// Prefetch has a range cached, of at most MaxRead bytes, or not where it is being written to. It counts as nobody's read; who reads on is to find what it brought.
 func (v *Volume) Prefetch(ctx context.Context, off int64, n int) error {
 	if !v.calls.enter() {
 		return errClosed
@@ -72,7 +72,7 @@ func (v *Volume) Prefetch(ctx context.Context, off int64, n int) error {
 	if n == 0 {
 		return nil
 	}
-	r := &reading{v: v, off: off, n: n, admit: true, counted: true}
+	r := &reading{v: v, off: off, n: n, admit: true, ahead: true}
 	r.first, r.blocks = blocksOf(off, int64(n))
 	if err := v.held(ctx, r.gather); err != nil {
 		return fmt.Errorf("prefetch of %d bytes at %d: %w", n, off, err)
@@ -89,6 +89,7 @@ type reading struct {
 	first   cachecore.Block
 	blocks  int
 	admit   bool
+	ahead   bool // for nobody yet: not counted, and left alone where it would have to wait for a write
 	counted bool
 	parts   []part
 	own     *fill // that it has begun and is to run; nil: there is none

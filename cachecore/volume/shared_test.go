@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,8 +18,8 @@ import (
 	"forebay/cachecore/arraytest"
 )
 
-// What several may see of a volume that they share is checked here: a read returns of each logical block a version that is not older than the
-// last one that was acknowledged before the read was sent, nor older than what a read had returned by then.
+// What several may see of a volume that they share is checked here: a read returns of each logical block one version, whatever the array returns to who
+// reads beside a write, and one that is not older than the last one that was acknowledged before the read was sent, nor older than what a read had returned by then.
 
 const (
 	sector = 512
@@ -248,11 +249,80 @@ func (s *shared) run(seed uint64, calls int) {
 	}
 }
 
+// torn is an array that gives who reads beside a write of the same logical block neither what was there nor what comes, as files do of which a page is
+// copied in and out at once.
+type torn struct {
+	*arraytest.Mem
+	mu    sync.Mutex
+	under []*transfer
+}
+
+// transfer is a read or a change under way.
+type transfer struct {
+	off, n int64
+	read   bool
+	beside []*transfer // changes under way at the same time, of a read
+}
+
+func (a *torn) begin(t *transfer) *transfer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, other := range a.under {
+		switch {
+		case t.read && !other.read:
+			t.beside = append(t.beside, other)
+		case other.read && !t.read:
+			other.beside = append(other.beside, t)
+		}
+	}
+	a.under = append(a.under, t)
+	return t
+}
+
+func (a *torn) end(t *transfer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.under = slices.DeleteFunc(a.under, func(other *transfer) bool { return other == t })
+}
+
+func (a *torn) ReadAt(ctx context.Context, p []byte, off int64) error {
+	t := a.begin(&transfer{off: off, n: int64(len(p)), read: true})
+	err := a.Mem.ReadAt(ctx, p, off)
+	a.end(t)
+	for _, other := range t.beside {
+		for at := max(off, other.off); at < min(off+t.n, other.off+other.n); at += sector {
+			p[at-off+sector/2] ^= 0xff
+		}
+	}
+	return err
+}
+
+func (a *torn) change(off, n int64, call func() error) error {
+	defer a.end(a.begin(&transfer{off: off, n: n}))
+	return call()
+}
+
+func (a *torn) WriteAt(ctx context.Context, p []byte, off int64, o cachecore.WriteOptions) error {
+	return a.change(off, int64(len(p)), func() error { return a.Mem.WriteAt(ctx, p, off, o) })
+}
+
+func (a *torn) Unmap(ctx context.Context, off, n int64) error {
+	return a.change(off, n, func() error { return a.Mem.Unmap(ctx, off, n) })
+}
+
+func (a *torn) WriteZeroes(ctx context.Context, off, n int64, unmap bool) error {
+	return a.change(off, n, func() error { return a.Mem.WriteZeroes(ctx, off, n, unmap) })
+}
+
 func sharedWishes(seed uint64) wishes {
 	w := wishes{info: cachecore.ArrayInfo{Size: 64*blk + 3*sector, Thin: true, UnmapZeroes: true}, buffers: 2 * mib}
 	w.blocks = []int{16, 48, 1024}[seed%3]
-	if seed%2 == 1 {
-		w.array = plain
+	w.array = func(m *arraytest.Mem) cachecore.Array {
+		a := &torn{Mem: m}
+		if seed%2 == 0 {
+			return a
+		}
+		return struct{ cachecore.Array }{a} // without WriteZeroes
 	}
 	return w
 }

@@ -79,7 +79,7 @@ func (o *overlay) release() {
 func (v *Volume) begin(p []byte, off int64) *writing {
 	w := &writing{v: v, p: p, off: off, drops: v.drops.now(), extent: v.extent.Load()}
 	w.first, w.n = blocksOf(off, int64(len(p)))
-	v.runs.begin(w.first, uint64(w.n))
+	v.enter(w.first, uint64(w.n))
 	last := w.first + cachecore.Block(w.n-1)
 	if !w.covers(w.first) {
 		v.store.ReadNow(v.object, int64(w.first)*cachecore.BlockSize, cachecore.BlockSize, &w.head)
@@ -89,6 +89,12 @@ func (v *Volume) begin(p []byte, off int64) *writing {
 	}
 	v.store.Hide(v.object, w.first, uint64(w.n))
 	return w
+}
+
+// enter enters a writer of a range, which holds its lock: nothing that is being read of it is installed any more, or served. v.written takes it out.
+func (v *Volume) enter(first cachecore.Block, n uint64) {
+	v.runs.begin(first, n)
+	v.fills.cross(first, n)
 }
 
 // covers says whether the write has all of a block that the array has.
