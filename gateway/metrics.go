@@ -56,6 +56,7 @@ var (
 
 	procedureCalls = describe("nfs_calls_total", "NFS procedures that clients called.", "volume", "procedure")
 	procedureNotOK = describe("nfs_not_ok_total", "NFS procedures that ended with another status than NFS3_OK.", "volume", "procedure")
+	nfsKept        = describe("nfs_kept_files", "Files of exports of which the next start finds again what flash has of them.")
 	nfsConnections = describe("nfs_connections", "Connections of NFS clients.")
 	iscsiSessions  = describe("iscsi_sessions", "Sessions that are logged in.")
 )
@@ -74,6 +75,9 @@ func (c collector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeByC
 func (c collector) Collect(to chan<- prometheus.Metric) {
 	gauge(to, iscsiSessions, float64(len(c.g.server.Sessions())))
 	gauge(to, nfsConnections, float64(len(c.g.nfs.clients())))
+	if c.g.witnesses != nil {
+		gauge(to, nfsKept, float64(c.g.witnesses.Count()))
+	}
 	for name, p := range c.g.pools {
 		m := p.store.Stats()
 		gauge(to, poolSize, float64(m.Bytes), name)

@@ -129,7 +129,7 @@ func (b *bed) perf(url string) float64 {
 	if len(found) == 0 {
 		b.t.Fatal("iscsi-perf tells no average")
 	}
-	return number(b, found[len(found)-1][1])
+	return number(b.t, found[len(found)-1][1])
 }
 
 func perf(b *bed) figure { return b.turns(b.perf) }
@@ -145,41 +145,20 @@ func (b *bed) qemu(url string, more ...string) float64 {
 	if found == nil {
 		b.t.Fatal("qemu-img bench tells no time")
 	}
-	return count / number(b, found[1])
+	return count / number(b.t, found[1])
 }
 
 func qemuBench(b *bed) figure { return b.turns(func(url string) float64 { return b.qemu(url) }) }
 
-func number(b *bed, s string) float64 {
-	b.t.Helper()
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return v
-}
-
-// metric is one value of the gateway's /metrics, by its name with labels.
-func (b *bed) metric(name string) float64 {
-	b.t.Helper()
-	for line := range strings.Lines(get(b.t, "http://"+b.gateway.api+"/metrics")) {
-		if rest, ok := strings.CutPrefix(line, name+" "); ok {
-			return number(b, strings.TrimSpace(rest))
-		}
-	}
-	b.t.Fatalf("/metrics lacks %s", name)
-	return 0
-}
-
 func indexBytes(b *bed) figure {
-	v := b.metric(`forebay_pool_index_bytes{pool="fast"}`) / (b.metric(`forebay_pool_ram_bytes{pool="fast"}`) / 4096)
+	v := b.gateway.metric(`forebay_pool_index_bytes{pool="fast"}`) / (b.gateway.metric(`forebay_pool_ram_bytes{pool="fast"}`) / 4096)
 	return figure{ours: fmt.Sprintf("%.1f", v), value: v, unit: "B"}
 }
 
 // mallocsPerHit counts all that the process allocates while it answers hits: logging in, the scrapes themselves and timers included.
 func mallocsPerHit(b *bed) figure {
 	count := func() (mallocs, reads float64) {
-		return b.metric("go_memstats_mallocs_total"), b.metric(`forebay_volume_read_operations_total{volume="vol1"}`)
+		return b.gateway.metric("go_memstats_mallocs_total"), b.gateway.metric(`forebay_volume_read_operations_total{volume="vol1"}`)
 	}
 	m0, r0 := count()
 	command(b.t, forebay, "bench", b.gateway.url(), "--depth", "32", "--duration", "10s")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,17 +43,7 @@ func (g *gatewayProcess) warmUp(share float64) {
 // fromArray is how many bytes the array was read for.
 func (g *gatewayProcess) fromArray() int64 {
 	g.t.Helper()
-	for line := range strings.Lines(get(g.t, "http://"+g.api+"/metrics")) {
-		if rest, ok := strings.CutPrefix(line, `forebay_array_read_bytes_total{array="disk1"} `); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			if err != nil {
-				g.t.Fatal(err)
-			}
-			return int64(n)
-		}
-	}
-	g.t.Fatal("the metrics tell nothing of the array")
-	return 0
+	return int64(g.metric(`forebay_array_read_bytes_total{array="disk1"}`))
 }
 
 // filled is a gateway whose volume has random content, in image, and is in flash.

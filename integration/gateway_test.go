@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -195,4 +196,25 @@ func get(t testing.TB, url string) string {
 		t.Fatalf("%s: %s, %v", url, resp.Status, err)
 	}
 	return string(body)
+}
+
+// metric is one value of the gateway's /metrics, by its name with labels.
+func (g *gatewayProcess) metric(name string) float64 {
+	g.t.Helper()
+	for line := range strings.Lines(get(g.t, "http://"+g.api+"/metrics")) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			return number(g.t, strings.TrimSpace(rest))
+		}
+	}
+	g.t.Fatalf("/metrics lacks %s", name)
+	return 0
+}
+
+func number(t testing.TB, s string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -47,7 +47,10 @@ func warmExport(t *testing.T, array, path string, written func(settings) setting
 		return g.flash().UsedBytes >= warmFile
 	})
 	content := g.sum("image")
-	time.Sleep(10 * time.Second) // the last region is written, and the file has been left alone
+	eventually(t, time.Minute, "it is kept", func() bool {
+		f := g.flash()
+		return f.WrittenBytes >= uint64(f.UsedBytes) && g.metric("forebay_nfs_kept_files") == 1
+	})
 	g.kill()
 
 	for _, end := range []func(){func() { g.kill() }, func() { g.stop() }} {

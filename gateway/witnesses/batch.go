@@ -15,6 +15,7 @@ import (
 type batches struct {
 	pending map[uint32]*image // what places are to have
 	leaving []*entry          // that the next batch voids
+	batch   map[uint32]*image // what is being written
 	taken   uint64            // batches that began
 	written uint64            // the last one that ended well
 	failed  error             // why there will be no more
@@ -89,7 +90,7 @@ func (f *File) write(ticket uint64, durable bool) error {
 		return f.mu.failed
 	}
 	pending, leaving := f.mu.pending, f.mu.leaving
-	f.mu.pending, f.mu.leaving = map[uint32]*image{}, nil
+	f.mu.pending, f.mu.leaving, f.mu.batch = map[uint32]*image{}, nil, pending
 	f.mu.taken++
 	f.mu.Unlock()
 	err := f.transfer(pending, durable || len(leaving) > 0)
@@ -101,7 +102,7 @@ func (f *File) write(ticket uint64, durable bool) error {
 			"and what flash has of a file that is changed now is given up with all of its pool's")
 		return err
 	}
-	f.mu.written = f.mu.taken
+	f.mu.written, f.mu.batch = f.mu.taken, nil
 	for _, e := range leaving {
 		if f.mu.entries[e.name] == e {
 			delete(f.mu.entries, e.name)

@@ -111,11 +111,16 @@ func (f *File) enter(found map[uint32]entry) {
 	}
 }
 
-// Count is how many witnesses there are.
-func (f *File) Count() int {
+// Count is how many witnesses a kill of the process would leave.
+func (f *File) Count() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.mu.entries)
+	for _, e := range f.mu.entries {
+		if f.mu.pending[e.place] == nil && f.mu.batch[e.place] == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // makeRoom voids those that were not used for longest, with the next batch. f.mu is held.

@@ -18,6 +18,9 @@ func TestWhatIsNotedIsThereInTheNextLife(t *testing.T) {
 	b := opened(t, m)
 	b.put(t, 1, 2, 3)
 	b.Of("b").Put(handle(1), witness(7))
+	if b.Count() != 0 {
+		t.Errorf("%d are there after a kill", b.Count())
+	}
 	must(t, b.Flush(t.Context()))
 	for range 2 {
 		b = opened(t, m)

@@ -115,7 +115,7 @@ func (b *book) has(t *testing.T, what string, want ...int) {
 			t.Errorf("%s: %d: %v %+v", what, i, ok, w)
 		}
 	}
-	if n := b.Count(); n != len(want) {
+	if n := len(b.mu.entries); n != len(want) {
 		t.Errorf("%s: %d witnesses, not %d", what, n, len(want))
 	}
 }
