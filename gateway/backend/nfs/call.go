@@ -74,9 +74,10 @@ func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) er
 	if len(r.data) > 0 {
 		out.Data = [][]byte{r.data}
 	}
-	c.busy.Add(1)
+	weight := r.weight()
+	c.busy.Add(weight)
 	reply, err := c.Call(ctx, &out)
-	c.busy.Add(-1)
+	c.busy.Add(-weight)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 // channel is one connection to the filer, which is made again when it is lost.
 type channel struct {
 	*rpc.Client
-	busy atomic.Int32 // calls under way
+	busy atomic.Int64 // what is under way, by request.weight
 }
 
 const (
@@ -32,17 +32,30 @@ func (f *Filer) connect(port int) {
 	}
 }
 
-// pick returns the channel with the fewest calls under way, the first of them: while there is little to do, the same one has it all, and what it
-// needs is in the processor's cache, here and at the filer.
+// pick returns the first channel that is not crowded, or else the one with the least under way. Calls that go together, and replies that come together, take
+// one system call, one wake-up here and one at the filer; what is long would keep others waiting behind it.
 func (f *Filer) pick() *channel {
 	best := f.channels[0]
-	for _, c := range f.channels[1:] {
-		if c.busy.Load() < best.busy.Load() {
+	for _, c := range f.channels {
+		busy := c.busy.Load()
+		if busy < crowd {
+			return c
+		}
+		if busy < best.busy.Load() {
 			best = c
 		}
 	}
 	return best
 }
+
+// What makes a crowd, of short calls, and how many bytes count as another one.
+const (
+	crowd       = 32
+	callOfBytes = 16 << 10
+)
+
+// weight is how much a call keeps others waiting.
+func (r *request) weight() int64 { return int64(1 + max(len(r.data), len(r.into))/callOfBytes) }
 
 // abandon ends all connections as if they had been lost.
 func (f *Filer) abandon() {
