@@ -3,13 +3,14 @@ package ram
 import "math/bits"
 
 // The hash table of a shard has as many buckets as the shard has slots, and grows and shrinks by one at a time (linear hashing, Litwin, VLDB 1980): a
-// key's bucket is that many low bits of its hash as number all buckets, or, where there is none yet, one bit less. So bucket n is split off from, and
+// key's bucket is that many low bits of a hash as number all buckets, or, where there is none yet, one bit less. So bucket n is split off from, and
 // goes back to, the one that is n without its highest bit. The locks are held in all of it.
 
 func (sh *shard) hash(k key) uint64 { return mix(uint64(k) ^ sh.seed) }
 
+// bucketOf puts the blocks of a run into buckets that lie side by side, in an order of the run's own: what reads several touches one cache line of them.
 func (sh *shard) bucketOf(k key) uint32 {
-	at := uint32(sh.hash(k)>>32) & sh.mask
+	at := (uint32(mix(uint64(k>>runBits)^sh.seed)>>32) ^ uint32(k&(RunBlocks-1))) & sh.mask
 	if at >= sh.filed {
 		at &= sh.mask >> 1
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"forebay/protocols/writev"
+	"forebay/protocols/sock"
 )
 
 var be = binary.BigEndian
@@ -25,7 +25,7 @@ type pipe struct {
 	patience time.Duration // a server that says nothing for so long, or twice that, while commands wait, is given up
 	in       records
 	until    time.Time // the read deadline; the reader's
-	now      *writev.Writer
+	now      *sock.Writer
 	batch    batch          // that is being written
 	ended    sync.WaitGroup // reader and writer
 
@@ -51,7 +51,7 @@ const (
 var errSilent = errors.New("no answer in time")
 
 func newPipe(nc net.Conn, o Options) *pipe {
-	p := &pipe{conn: nc, patience: o.CommandTimeout, in: newRecords(nc, o.BlockSize), now: writev.New(nc)}
+	p := &pipe{conn: nc, patience: o.CommandTimeout, in: newRecords(sock.NewReader(nc), o.BlockSize), now: sock.NewWriter(nc)}
 	p.mu.table, p.mu.calls = make([]*fileCommand, o.Depth), uint32(randomSeed())
 	p.mu.news.L = &p.mu
 	p.ended.Go(p.read)

@@ -4,16 +4,20 @@ import (
 	"fmt"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/sock"
 )
 
 // corkedReader holds the writer back from when the socket brings something until it is asked for more, when what has gathered is
 // flushed.
-type corkedReader struct{ s *Session }
+type corkedReader struct {
+	s    *Session
+	from *sock.Reader
+}
 
 func (r corkedReader) Read(p []byte) (int, error) {
 	s := r.s
 	s.flush()
-	n, err := s.conn.Read(p)
+	n, err := r.from.Read(p)
 	if n > 0 {
 		s.received.Add(1)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/sock"
 )
 
 const (
@@ -141,11 +142,10 @@ func (s *Session) writeLoop() {
 }
 
 func (s *Session) write(vec *net.Buffers) error {
-	if len(s.batch.vec) == 1 {
-		_, err := s.conn.Write(s.batch.vec[0])
-		return err
+	*vec = sock.Rest(s.batch.vec, s.now.Write(s.batch.vec))
+	if len(*vec) == 0 {
+		return nil
 	}
-	*vec = s.batch.vec
 	_, err := vec.WriteTo(s.conn)
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"forebay/protocols/iscsi"
-	"forebay/protocols/writev"
+	"forebay/protocols/sock"
 )
 
 // Session is a normal session in its full feature phase. Dial makes one.
@@ -54,8 +54,8 @@ type Session struct {
 		handover bool      // the reader leaves the rest of batch to the writer
 		wake     sync.Cond // of the writer
 	}
-	batch outbox         // whoever set writing owns it
-	now   *writev.Writer // the reader's
+	batch outbox       // whoever set writing owns it
+	now   *sock.Writer // of whoever owns the batch
 }
 
 // start takes over a connection that has logged in. in holds what has been read ahead.
@@ -70,8 +70,8 @@ func start(opts Options, conn net.Conn, in *receiver, params iscsi.Params, cmdSN
 	}
 	s.mu.requests = make(map[uint32]*request)
 	s.mu.wake.L = &s.mu
-	s.now = writev.New(conn)
-	in.src = corkedReader{s}
+	s.now = sock.NewWriter(conn)
+	in.src = corkedReader{s, sock.NewReader(conn)}
 	in.headerDigest, in.dataDigest = params.HeaderDigest, params.DataDigest
 	go s.run()
 	return s

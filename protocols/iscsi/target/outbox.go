@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/sock"
 )
 
 // outbox gathers PDUs and sends them with one writev. Any goroutine may add a PDU; who calls flush while nobody else writes becomes
@@ -12,6 +13,7 @@ import (
 // owns it travels in the batch.
 type outbox struct {
 	to      net.Conn
+	now     *sock.Writer // the writer's
 	recycle func(*task)
 	sent    func() // a batch has left
 
@@ -47,7 +49,7 @@ func newBatch() *batch {
 }
 
 func newOutbox(to net.Conn, recycle func(*task), sent func()) *outbox {
-	o := &outbox{to: to, recycle: recycle, sent: sent, gathering: newBatch(), spare: newBatch(), statSN: 1}
+	o := &outbox{to: to, now: sock.NewWriter(to), recycle: recycle, sent: sent, gathering: newBatch(), spare: newBatch(), statSN: 1}
 	o.idle.L = &o.mu
 	return o
 }
@@ -205,8 +207,11 @@ func (o *outbox) write() {
 	o.mu.Unlock()
 
 	if err == nil {
-		b.iov = net.Buffers(b.pieces)
-		if _, err = b.iov.WriteTo(o.to); err == nil {
+		if n := o.now.Write(b.pieces); n < b.bytes {
+			b.iov = sock.Rest(b.pieces, n)
+			_, err = b.iov.WriteTo(o.to)
+		}
+		if err == nil {
 			o.sent()
 		}
 	}

@@ -7,11 +7,12 @@ import (
 	"net"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/sock"
 )
 
 // reader takes PDUs from a connection through one buffer. It is used by the connection's goroutine only.
 type reader struct {
-	from net.Conn
+	from *sock.Reader
 	buf  []byte
 	r, w int // unread bytes are buf[r:w]
 
@@ -34,7 +35,7 @@ func protocolError(format string, args ...any) error {
 }
 
 func newReader(from net.Conn, beforeBlocking func() error, touched func()) *reader {
-	return &reader{from: from, buf: make([]byte, readBuffer), beforeBlocking: beforeBlocking, touched: touched}
+	return &reader{from: sock.NewReader(from), buf: make([]byte, readBuffer), beforeBlocking: beforeBlocking, touched: touched}
 }
 
 // more reads from the socket at least once, into the buffer.

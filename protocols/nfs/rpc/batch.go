@@ -1,6 +1,10 @@
 package rpc
 
-import "net"
+import (
+	"net"
+
+	"forebay/protocols/sock"
+)
 
 // owner is who has the memory of a message.
 type owner interface {
@@ -57,18 +61,7 @@ func (b *batch) add(p []byte) {
 }
 
 // begin takes off what has been written already.
-func (b *batch) begin(written int) {
-	b.iov = net.Buffers(b.pieces)
-	for written > 0 {
-		p := b.iov[0]
-		if written < len(p) {
-			b.iov[0] = p[written:]
-			return
-		}
-		written -= len(p)
-		b.iov = b.iov[1:]
-	}
-}
+func (b *batch) begin(written int) { b.iov = sock.Rest(b.pieces, written) }
 
 // empty makes it one that others can be added to, and tells the owners.
 func (b *batch) empty() {

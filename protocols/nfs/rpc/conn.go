@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"forebay/protocols/sock"
 	"forebay/protocols/workers"
 )
 
@@ -43,7 +44,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		quota: newQuota(s.opts.Limits.Calls, s.opts.Limits.Memory)}
 	c.workers = workers.New(c.work)
 	c.alive.set = nc.SetReadDeadline
-	c.in = records{from: nc, limit: s.opts.Limits.Record, buf: make([]byte, readBuffer), wait: c.wait, get: c.get, put: c.put}
+	c.in = records{from: sock.NewReader(nc), limit: s.opts.Limits.Record, buf: make([]byte, readBuffer), wait: c.wait, get: c.get, put: c.put}
 	return c
 }
 
@@ -183,7 +184,9 @@ func (c *conn) work(j job) {
 	j.program.Serve(c.srv.calls, j.call)
 	c.running.Add(-1)
 	c.deliver(j.call)
-	runtime.Gosched() // others that are about to deliver go first, and go with it
+	if c.running.Load() > 0 {
+		runtime.Gosched() // others that are about to deliver go first, and go with it
+	}
 	if c.out.flush() != nil {
 		c.net.Close() // the reader sees it
 	}

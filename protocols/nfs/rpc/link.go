@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"forebay/protocols/nfs/xdr"
+	"forebay/protocols/sock"
 )
 
 // link is one connection of a client. The keeper reads from it; who calls writes what goes at once, and a goroutine the rest; another one watches.
@@ -34,7 +35,7 @@ type link struct {
 func newLink(c *Client, nc net.Conn) *link {
 	l := &link{client: c, net: nc, out: newOutbox(nc, c.opts.StallTimeout), wake: make(chan struct{}, 1), over: make(chan struct{}),
 		stragglers: make(map[uint32]straggler)}
-	l.in = records{from: nc, limit: c.opts.Record, buf: make([]byte, readBuffer), wait: yield,
+	l.in = records{from: sock.NewReader(nc), limit: c.opts.Record, buf: make([]byte, readBuffer), wait: yield,
 		get: func(n int) (memory, error) { return takeMemory(c.opts.Buffers, n), nil }, put: memory.release}
 	return l
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"forebay/protocols/nfs/xdr"
-	"forebay/protocols/writev"
+	"forebay/protocols/sock"
 )
 
 // outbox gathers messages and sends them with one writev. Any goroutine may add one; who calls flush while nobody else writes becomes
@@ -17,7 +17,7 @@ type outbox struct {
 	to       net.Conn
 	patience time.Duration // a peer that takes no byte for so long is dropped
 	deadline deadline      // the writer's
-	now      *writev.Writer
+	now      *sock.Writer
 
 	mu        sync.Mutex
 	gathering *batch // what is added to
@@ -30,7 +30,7 @@ type outbox struct {
 }
 
 func newOutbox(to net.Conn, patience time.Duration) *outbox {
-	o := &outbox{to: to, patience: patience, now: writev.New(to), gathering: newBatch(), spare: newBatch()}
+	o := &outbox{to: to, patience: patience, now: sock.NewWriter(to), gathering: newBatch(), spare: newBatch()}
 	o.deadline.set = to.SetWriteDeadline
 	o.idle.L = &o.mu
 	return o
@@ -169,7 +169,11 @@ func (o *outbox) write() {
 // send writes a batch, for as long as the peer takes something.
 func (o *outbox) send(b *batch) error {
 	if b.iov == nil {
-		b.begin(0)
+		n := o.now.Write(b.pieces)
+		if n == b.bytes {
+			return nil
+		}
+		b.begin(n)
 	}
 	for {
 		if err := o.deadline.extend(o.patience); err != nil {

@@ -1,8 +1,7 @@
-// Package writev writes what goes into a socket at once, and never waits: so somebody may write who has something else to do, and spares the
-// wake-up of another goroutine, which costs more than the write.
-package writev
+package sock
 
 import (
+	"net"
 	"syscall"
 	"unsafe"
 
@@ -13,20 +12,16 @@ import (
 type Writer struct {
 	raw  syscall.RawConn // nil: the connection has none
 	iov  []unix.Iovec
-	n    int
+	all  int // bytes of iov
+	n    int // of those that were written
 	call func(fd uintptr) bool
 }
 
 const maxIovecs = 1024 // IOV_MAX
 
-// New returns a writer to a connection. To one that isn't a syscall.Conn nothing goes at once.
-func New(conn any) *Writer {
-	w := &Writer{}
-	if c, ok := conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			w.raw = raw
-		}
-	}
+// NewWriter returns a writer to a connection. To one that isn't a syscall.Conn nothing goes at once.
+func NewWriter(conn any) *Writer {
+	w := &Writer{raw: rawOf(conn)}
 	w.call = w.writev
 	return w
 }
@@ -37,20 +32,36 @@ func (w *Writer) Write(pieces [][]byte) int {
 	if w.raw == nil || len(pieces) == 0 {
 		return 0
 	}
-	w.iov = w.iov[:0]
+	w.iov, w.all, w.n = w.iov[:0], 0, 0
 	for _, p := range pieces[:min(len(pieces), maxIovecs)] {
 		w.iov = append(w.iov, unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))})
+		w.all += len(p)
 	}
-	w.n = 0
 	_ = w.raw.Write(w.call)
 	clear(w.iov)
 	return w.n
 }
 
 func (w *Writer) writev(fd uintptr) bool {
-	n, _, errno := unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(unsafe.SliceData(w.iov))), uintptr(len(w.iov)))
+	call := unix.RawSyscall
+	if w.all > told {
+		call = unix.Syscall
+	}
+	n, _, errno := call(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(unsafe.SliceData(w.iov))), uintptr(len(w.iov)))
 	if errno == 0 {
 		w.n = int(n)
 	}
 	return true // never wait
+}
+
+// Rest is what is left of pieces of which n bytes have been written. It is made in their place.
+func Rest(pieces [][]byte, n int) net.Buffers {
+	for len(pieces) > 0 && n >= len(pieces[0]) {
+		n -= len(pieces[0])
+		pieces = pieces[1:]
+	}
+	if n > 0 {
+		pieces[0] = pieces[0][n:]
+	}
+	return pieces
 }

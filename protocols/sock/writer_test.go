@@ -1,4 +1,4 @@
-package writev
+package sock
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ func pair(t *testing.T) (near, far net.Conn) {
 // What is written is a prefix of what there is, and a peer that reads nothing is not waited for.
 func TestWriteTakesWhatGoesAtOnce(t *testing.T) {
 	near, far := pair(t)
-	w := New(near)
+	w := NewWriter(near)
 	piece, sent := bytes.Repeat([]byte("forebay"), 10000), 0
 	for {
 		n := w.Write([][]byte{piece, piece})
@@ -52,10 +52,10 @@ func TestWriteTakesWhatGoesAtOnce(t *testing.T) {
 
 func TestNothingGoesAtOnceToWhatIsNoSocketOrIsClosed(t *testing.T) {
 	near, _ := pair(t)
-	w := New(near)
+	w := NewWriter(near)
 	near.Close()
 	pipe, _ := net.Pipe()
-	for name, w := range map[string]*Writer{"a pipe": New(pipe), "a closed socket": w} {
+	for name, w := range map[string]*Writer{"a pipe": NewWriter(pipe), "a closed socket": w} {
 		if n := w.Write([][]byte{{1}}); n != 0 {
 			t.Errorf("%s took %d bytes", name, n)
 		}
@@ -65,7 +65,7 @@ func TestNothingGoesAtOnceToWhatIsNoSocketOrIsClosed(t *testing.T) {
 func TestWriteAllocatesNothing(t *testing.T) {
 	near, far := pair(t)
 	go func() { _, _ = io.Copy(io.Discard, far) }()
-	w, pieces := New(near), [][]byte{{1, 2}, {3}}
+	w, pieces := NewWriter(near), [][]byte{{1, 2}, {3}}
 	if n := testing.AllocsPerRun(1000, func() { w.Write(pieces) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -1,0 +1,63 @@
+package sock
+
+import (
+	"io"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reader reads from one connection, as that does itself, its deadlines and its end included. It is not safe for concurrent use.
+type Reader struct {
+	conn io.Reader
+	raw  syscall.RawConn // nil: the connection has none
+	into []byte
+	n    int
+	err  error
+	call func(fd uintptr) bool
+}
+
+// NewReader returns a reader from a connection, of any kind.
+func NewReader(conn io.Reader) *Reader {
+	r := &Reader{conn: conn, raw: rawOf(conn)}
+	r.call = r.read
+	return r
+}
+
+// Read implements io.Reader. It allocates nothing.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.raw == nil || len(p) == 0 || len(p) > told {
+		return r.conn.Read(p)
+	}
+	r.into, r.n, r.err = p, 0, nil
+	err := r.raw.Read(r.call)
+	r.into = nil
+	switch {
+	case err != nil: // it is closed, or too late
+		return 0, err
+	case r.err != nil:
+		return 0, r.err
+	case r.n == 0:
+		return 0, io.EOF
+	}
+	return r.n, nil
+}
+
+func (r *Reader) read(fd uintptr) bool {
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(r.into))), uintptr(len(r.into)))
+		switch errno {
+		case 0:
+			r.n = int(n)
+			return true
+		case unix.EAGAIN:
+			return false // until something comes
+		case unix.EINTR:
+		default:
+			r.err = os.NewSyscallError("read", errno)
+			return true
+		}
+	}
+}
