@@ -70,3 +70,13 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestRestIsWhatHasNotBeenWritten(t *testing.T) {
+	const text = "abcdefghi"
+	for n := range len(text) + 1 {
+		pieces := [][]byte{[]byte("abc"), []byte("de"), nil, []byte("fghi")}
+		if rest := Rest(pieces, n); string(bytes.Join(rest, nil)) != text[n:] || len(rest) > 0 && len(rest[0]) == 0 && n > 0 {
+			t.Errorf("after %d: %q", n, rest)
+		}
+	}
+}
