@@ -14,11 +14,11 @@ func (s *Store) Close(ctx context.Context) error {
 	if s.over.Load() {
 		return nil
 	}
-	if err := s.calls.close(ctx); err != nil {
+	if err := s.calls.Close(ctx); err != nil {
 		return fmt.Errorf("close the flash tier: %w", err)
 	}
 	s.fill.close()
-	if err := s.tasks.close(ctx); err != nil {
+	if err := s.tasks.Close(ctx); err != nil {
 		return fmt.Errorf("close the flash tier: %w", err)
 	}
 	err := s.health.reason()
@@ -108,11 +108,11 @@ func (s *Store) Withdraw(ctx context.Context) error {
 	}
 	s.health.down.Store(true)
 	if err == nil {
-		err = s.calls.close(ctx)
+		err = s.calls.Close(ctx)
 	}
 	if err == nil {
 		s.fill.stop()
-		err = s.tasks.close(ctx)
+		err = s.tasks.Close(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("withdraw the flash tier: %w", err)

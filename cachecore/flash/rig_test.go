@@ -195,20 +195,8 @@ func (r *rig) close() {
 
 // quiet waits until nothing is under way in the store.
 func (r *rig) quiet() {
-	for {
-		r.s.tasks.mu.Lock()
-		n, idle := r.s.tasks.n, make(chan struct{})
-		if n > 0 {
-			if r.s.tasks.idle == nil {
-				r.s.tasks.idle = idle
-			}
-			idle = r.s.tasks.idle
-		}
-		r.s.tasks.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		<-idle
+	if err := r.s.tasks.Wait(bg); err != nil {
+		r.Fatal(err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"forebay/cachecore/calls"
 	"forebay/cachecore/device"
 	"forebay/cachecore/ram"
 )
@@ -56,8 +57,8 @@ type Store struct {
 	health        health
 	left          atomic.Bool // withdrawn: the device will never be opened as it is
 	undiscardable atomic.Bool
-	calls         calls
-	tasks         calls       // goroutines of its own
+	calls         calls.Calls
+	tasks         calls.Calls       // goroutines of its own
 	over          atomic.Bool // withdrawn, and nothing is under way any more
 	resizing      sync.Mutex
 	life          context.Context // ends with the device, or with the store
@@ -131,14 +132,14 @@ func (s *Store) Failed() <-chan struct{} { return s.health.failed }
 // Err is nil while the device is well.
 func (s *Store) Err() error { return s.health.reason() }
 
-func (s *Store) enter() bool { return s.calls.enter() }
-func (s *Store) leave()      { s.calls.leave() }
+func (s *Store) enter() bool { return s.calls.Enter() }
+func (s *Store) leave()      { s.calls.Leave() }
 
 // spawn has f done beside.
 func (s *Store) spawn(f func()) {
-	s.tasks.join()
+	s.tasks.Join()
 	go func() {
-		defer s.tasks.leave()
+		defer s.tasks.Leave()
 		f()
 	}()
 }

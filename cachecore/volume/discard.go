@@ -43,10 +43,10 @@ func (v *Volume) WriteZeroes(ctx context.Context, off, n int64) error {
 }
 
 func (v *Volume) inPieces(ctx context.Context, what string, off, n int64, do func(off, n int64) error) error {
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	err := v.check(ctx, off, n)
 	for end := off + n; err == nil && off < end; off += unmapPiece {
 		if err = ctx.Err(); err == nil {
@@ -82,10 +82,10 @@ func (v *Volume) zero(ctx context.Context, off, n int64, unmap bool) error {
 // Alter has the array change a range from off on in a way that is not Write's or Discard's, by call: a truncation, say. What is cached of the
 // range is dropped before, and nothing of it is cached until call has returned.
 func (v *Volume) Alter(ctx context.Context, off, n int64, call func(context.Context) error) error {
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	err := v.check(ctx, off, n)
 	if err == nil && n > 0 {
 		err = v.change(ctx, off, n, call)

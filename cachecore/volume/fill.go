@@ -68,13 +68,13 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 	f.crossed.Store(v.locks.overlapped(f.first, uint64(f.n))) // by one that will not find it in the list, or may not
 	l.hold()                                                  // the fill's
 	l.hold()                                                  // the caller's
-	v.calls.join()
+	v.calls.Join()
 	return f, true
 }
 
 // run reads, installs and answers, in this order: whoever no longer finds the fill finds its blocks.
 func (v *Volume) run(ctx context.Context, f *fill) {
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	defer f.loan.Release(0)
 	f.err = v.fetch(ctx, f)
 	f.givenUp = f.err != nil && ctx.Err() != nil

@@ -99,10 +99,10 @@ func (v *Volume) Settle(ctx context.Context) error {
 	if v.lasting == nil || !v.lasting.waits.Load() {
 		return nil
 	}
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	call := v.settle
 	if call == nil {
 		call = v.array.Flush

@@ -13,11 +13,11 @@ import (
 // is the volume's until then. When ctx ends, a write that waits, for others before it that overlap or as the array turns out to have it wait, is given up
 // as by Write; what doesn't wait is done.
 func (v *Volume) Launch(ctx context.Context, p []byte, off int64, done func(error)) bool {
-	if v.launcher == nil || len(p) == 0 || !v.launcher.Launchable(len(p)) || !v.calls.enter() {
+	if v.launcher == nil || len(p) == 0 || !v.launcher.Launchable(len(p)) || !v.calls.Enter() {
 		return false
 	}
 	if !v.within(off, int64(len(p))) || !v.locks.reserve() {
-		v.calls.leave()
+		v.calls.Leave()
 		return false
 	}
 	l, _ := v.launches.Get().(*launched)
@@ -102,11 +102,11 @@ func (l *launched) end(err error) {
 	if !l.told.late {
 		v.launches.Put(l)
 	}
-	v.calls.leave()
+	v.calls.Leave()
 }
 
 // giveUp comes when ctx has ended before the range was held, and the range is out of the line.
 func (l *launched) giveUp() {
 	l.done(failedWrite(l.p, l.off, l.ctx.Err()))
-	l.v.calls.leave()
+	l.v.calls.Leave()
 }

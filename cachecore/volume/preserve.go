@@ -37,10 +37,10 @@ const (
 // sooner, by one at a time. Where flash does not outlive the process there is nothing to do.
 func (v *Volume) Preserve() (next time.Duration) {
 	w := v.walk
-	if w == nil || !v.calls.enter() {
+	if w == nil || !v.calls.Enter() {
 		return roundEvery
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	if w.begun.IsZero() {
 		w.begun = time.Now()
 	}

@@ -33,10 +33,10 @@ func (v *Volume) ReadNow(sink cachecore.Sink, off int64, n int) bool {
 
 // Read appends the range to sink, all of it or, with an error, nothing. It is at most MaxRead bytes long.
 func (v *Volume) Read(ctx context.Context, sink cachecore.Sink, off int64, n int) error {
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	if err := v.check(ctx, off, int64(n)); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
@@ -59,10 +59,10 @@ func (v *Volume) Read(ctx context.Context, sink cachecore.Sink, off int64, n int
 
 // Prefetch has a range cached, of at most MaxRead bytes, or not where it is being written to. It counts as nobody's read; who reads on is to find what it brought.
 func (v *Volume) Prefetch(ctx context.Context, off int64, n int) error {
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	if err := v.check(ctx, off, int64(n)); err != nil {
 		return fmt.Errorf("prefetch: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"forebay/cachecore"
+	"forebay/cachecore/calls"
 	"forebay/cachecore/ram"
 	"forebay/cachecore/stats"
 )
@@ -51,7 +52,7 @@ type Volume struct {
 	walk     *walk    // nil: there is nothing that hot blocks are to be brought to
 	settle   func(context.Context) error
 	outage   *Outage
-	calls    calls
+	calls    calls.Calls
 	launches sync.Pool // of *launched
 
 	// extent is how far the array reaches; readable is how far anybody may read, which follows when the cache fits the new extent.
@@ -107,10 +108,10 @@ func New(o Options) *Volume {
 
 // Flush makes every answered write durable, as far as the array can.
 func (v *Volume) Flush(ctx context.Context) error {
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	if v.settle != nil {
 		return v.ask(ctx, v.array.Flush)
 	}
@@ -133,7 +134,7 @@ func (v *Volume) Wake() { v.outage.Wake() }
 // Close refuses new calls, waits for those under way or for the end of ctx, which it returns, and empties the cache, but for a flash tier that lasts.
 // It does not flush.
 func (v *Volume) Close(ctx context.Context) error {
-	err := v.calls.close(ctx)
+	err := v.calls.Close(ctx)
 	v.end()
 	v.drops.mu.Lock()
 	defer v.drops.mu.Unlock()

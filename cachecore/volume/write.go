@@ -18,10 +18,10 @@ func (v *Volume) Write(ctx context.Context, p []byte, off int64, fua bool) error
 
 // WriteBy is Write by a call of the array that knows more than WriteAt. What it returns is as that of WriteAt.
 func (v *Volume) WriteBy(ctx context.Context, p []byte, off int64, call func(context.Context) error) error {
-	if !v.calls.enter() {
+	if !v.calls.Enter() {
 		return errClosed
 	}
-	defer v.calls.leave()
+	defer v.calls.Leave()
 	if err := v.check(ctx, off, int64(len(p))); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
