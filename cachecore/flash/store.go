@@ -58,7 +58,7 @@ type Store struct {
 	left          atomic.Bool // withdrawn: the device will never be opened as it is
 	undiscardable atomic.Bool
 	calls         calls.Calls
-	tasks         calls.Calls       // goroutines of its own
+	tasks         calls.Calls // goroutines of its own
 	over          atomic.Bool // withdrawn, and nothing is under way any more
 	resizing      sync.Mutex
 	life          context.Context // ends with the device, or with the store

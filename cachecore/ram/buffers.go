@@ -46,6 +46,16 @@ func (b *Buffers) Get(n int) []byte {
 	return b.get(n)
 }
 
+// Try is Get behind those who wait in the line: nil if anybody does.
+func (b *Buffers) Try(n int) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.mu.line) > 0 {
+		return nil
+	}
+	return b.get(n)
+}
+
 func (b *Buffers) get(n int) []byte {
 	order := orderOf(n)
 	if n < 0 || order >= orders {

@@ -56,8 +56,8 @@
 // # Locks
 //
 // In this order: drop, range lock, table of fills, stripe, shard of the store or flash's locks; a drop takes no range lock. The range lock is held while the
-// array is asked, that is its purpose; whoever holds it waits for nothing but the array, and a read for a buffer. A launched write holds it until the log behind the array answers, that
+// array is asked, that is its purpose; whoever holds it waits for nothing but the array. A launched write holds it until the log behind the array answers, that
 // is, until somebody kicks: who has launched it sees to that before he waits for anything. The others are held for index work only. The
-// locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any pin and, but for the
-// range lock, before any lock, all that a read needs at once: who holds some waits for nothing but the array.
+// locks of the stream detector, the outage and the count of calls are leaves. Buffers are acquired before any lock and before any
+// pin, all that a read needs at once: who holds some never waits for more. A read that has waited for writes takes one that there is at once, or begins anew.
 package volume

@@ -20,12 +20,12 @@ const maxFill = 256
 type fill struct {
 	first   cachecore.Block
 	n       int
-	sampled sample      // before anything was asked
-	quiet   bool        // nothing was being written then
-	admit   bool        // to be installed
-	asked   span        // what the array was asked for; the rest came from flash
-	crossed atomic.Bool // a write of some of its blocks has begun before it was done
-	p       []byte      // n blocks in loan's buffer; content once done is closed without err
+	sampled sample // before anything was asked
+	quiet   bool   // nothing was being written then
+	admit   bool   // to be installed
+	asked   span   // what the array was asked for; the rest came from flash
+	crossed span   // places that writes have begun to overlap; guarded by the table of fills
+	p       []byte // n blocks in loan's buffer; content once done is closed without err
 	loan    *loan
 	done    chan struct{}
 	err     error // set before done is closed
@@ -65,9 +65,8 @@ func (v *Volume) claim(from, to cachecore.Block, p []byte, l *loan, admit bool) 
 	f.sampled, f.quiet = v.runs.sample(f.first, f.n)
 	f.admit = admit && f.quiet
 	v.fills.list = append(v.fills.list, f)
-	f.crossed.Store(v.locks.overlapped(f.first, uint64(f.n))) // by one that will not find it in the list, or may not
-	l.hold()                                                  // the fill's
-	l.hold()                                                  // the caller's
+	l.hold() // the fill's
+	l.hold() // the caller's
 	v.calls.Join()
 	return f, true
 }
@@ -104,15 +103,25 @@ func (t *fills) remove(f *fill) {
 	}
 }
 
-// cross marks the fills that a write has begun to overlap. They end, and serve who doesn't ask for those blocks; the others read once more.
+// cross notes that a write has begun to overlap fills. They serve who doesn't ask for those blocks; the others read once more.
 func (t *fills) cross(first cachecore.Block, n uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.list {
-		if first < f.end() && f.first < first+cachecore.Block(n) {
-			f.crossed.Store(true)
+		if from, to := max(first, f.first), min(first+cachecore.Block(n), f.end()); from < to {
+			f.crossed = f.crossed.and(span{int(from - f.first), int(to - f.first)})
 		}
 	}
+}
+
+// crossed says whether that is so of blocks that a fill that is done was asked for.
+func (t *fills) crossed(f *fill, first cachecore.Block, n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f.crossed.empty() {
+		return false
+	}
+	return first < f.first+cachecore.Block(f.crossed.to) && f.first+cachecore.Block(f.crossed.from) < first+cachecore.Block(n)
 }
 
 // readArray reads whole blocks. What the last one has beyond the end of the array reads as zeros.

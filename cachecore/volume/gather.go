@@ -28,14 +28,17 @@ func (r *reading) collect(ctx context.Context) error {
 	if !r.v.locks.overlapped(r.first, uint64(r.blocks)) {
 		err = r.freely(ctx)
 	}
-	if errors.Is(err, errAlone) {
-		if r.release(); r.ahead {
-			return nil
+	for errors.Is(err, errAlone) && !r.ahead {
+		r.release()
+		if err = r.behind(ctx); errors.Is(err, errNoBuffer) {
+			err = r.freely(ctx) // which waits for one
 		}
-		err = r.behind(ctx)
 	}
 	if err != nil {
 		r.release()
+	}
+	if r.ahead && errors.Is(err, errAlone) {
+		return nil
 	}
 	return err
 }
@@ -60,9 +63,13 @@ func (r *reading) freely(ctx context.Context) error {
 // block it may have a piece from before and a piece from after; or it has failed, perhaps for what the read doesn't ask for.
 var errAlone = errors.New("to be read alone")
 
-// behind reads when the writes that overlap have ended, and before any other begins. Mostly it finds then what they have published.
+// errNoBuffer: there is no buffer for who can't wait for one.
+var errNoBuffer = errors.New("no buffer at once")
+
+// behind reads when the writes that overlap have ended, and before any other begins. Mostly it finds then what they have published; else it reads what is
+// asked for and nothing else, which isn't installed. It holds a range, so it waits for the array only.
 func (r *reading) behind(ctx context.Context) error {
-	held, err := r.v.locks.acquire(ctx, r.first, uint64(r.blocks))
+	held, err := r.v.locks.share(ctx, r.first, uint64(r.blocks))
 	if err != nil {
 		return err
 	}
@@ -71,7 +78,12 @@ func (r *reading) behind(ctx context.Context) error {
 	if r.cached(r.first, r.first+cachecore.Block(r.blocks)) {
 		return nil
 	}
-	return r.alone(ctx)
+	p := r.v.buffers.Try(r.n)
+	if p == nil {
+		return errNoBuffer
+	}
+	r.parts = append(r.parts, part{bytes: p, owner: newLoan(r.v.buffers, p)})
+	return r.v.once(ctx, r.v.counted(stats.Read, r.n, func(ctx context.Context) error { return r.v.array.ReadAt(ctx, p, r.off) }))
 }
 
 // count counts a read as it was at first, not when the array is asked again.
@@ -146,6 +158,9 @@ func (r *reading) fill(from, to cachecore.Block, l *loan) {
 	for at, p := from, l.p; at < to; {
 		f, isNew := r.v.claim(at, to, p, l, r.admit)
 		if isNew {
+			if r.v.locks.overlapped(f.first, uint64(f.n)) { // by a write that hasn't found it, perhaps
+				r.v.fills.cross(f.first, uint64(f.n))
+			}
 			r.adopt(f)
 		}
 		end := min(to, f.end())
@@ -203,7 +218,7 @@ func (r *reading) wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 		switch err := p.fill.err; {
-		case err == nil && p.fill.crossed.Load():
+		case err == nil && r.v.fills.crossed(p.fill, r.first, r.blocks):
 			return errAlone
 		case err == nil:
 		case p.fill.givenUp && ctx.Err() == nil && r.v.life.Err() == nil:
@@ -220,16 +235,4 @@ func (r *reading) wait(ctx context.Context) error {
 // has says whether the read asks for all that a fill reads.
 func (r *reading) has(f *fill) bool {
 	return r.off <= int64(f.first)*cachecore.BlockSize && int64(f.end())*cachecore.BlockSize <= r.off+int64(r.n)
-}
-
-// alone reads what is asked for and nothing else. It is not installed.
-func (r *reading) alone(ctx context.Context) error {
-	r.release()
-	loans, err := r.borrow(ctx, []int{r.n})
-	if err != nil {
-		return err
-	}
-	p := loans[0].p
-	r.parts = append(r.parts, part{bytes: p, owner: loans[0]})
-	return r.v.once(ctx, r.v.counted(stats.Read, r.n, func(ctx context.Context) error { return r.v.array.ReadAt(ctx, p, r.off) }))
 }

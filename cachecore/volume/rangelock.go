@@ -23,6 +23,7 @@ const maxRanged = 1024
 // ranged is a range that is held, or waited for while blockers > 0. The fields are guarded by the lock's mu.
 type ranged struct {
 	first, last cachecore.Block
+	shared      bool          // with others that are
 	blockers    int           // earlier ones that overlap
 	granted     chan struct{} // closed when blockers becomes 0; nil if it was 0 from the start
 	told        *told         // instead, of who doesn't wait
@@ -41,12 +42,20 @@ func newRangeLock() *rangeLock { return &rangeLock{places: make(chan struct{}, m
 
 // acquire holds n blocks from first on, until release, or fails with ctx's error.
 func (l *rangeLock) acquire(ctx context.Context, first cachecore.Block, n uint64) (*ranged, error) {
+	return l.hold(ctx, &ranged{first: first, last: first + cachecore.Block(n-1)})
+}
+
+// share is acquire beside others that share.
+func (l *rangeLock) share(ctx context.Context, first cachecore.Block, n uint64) (*ranged, error) {
+	return l.hold(ctx, &ranged{first: first, last: first + cachecore.Block(n-1), shared: true})
+}
+
+func (l *rangeLock) hold(ctx context.Context, r *ranged) (*ranged, error) {
 	select {
 	case l.places <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	r := &ranged{first: first, last: first + cachecore.Block(n-1)}
 	if l.enter(r) {
 		return r, nil
 	}
@@ -59,9 +68,9 @@ func (l *rangeLock) acquire(ctx context.Context, first cachecore.Block, n uint64
 	}
 }
 
-// overlapped says whether somebody holds, or waits for, some of n blocks from first on.
+// overlapped says whether somebody holds, or waits for, some of n blocks from first on, and doesn't share them.
 func (l *rangeLock) overlapped(first cachecore.Block, n uint64) bool {
-	r := ranged{first: first, last: first + cachecore.Block(n-1)}
+	r := ranged{first: first, last: first + cachecore.Block(n-1), shared: true}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for other := l.mu.oldest; other != nil; other = other.next {
@@ -178,4 +187,7 @@ func proceed(ready []*told) {
 	}
 }
 
-func (r *ranged) overlaps(other *ranged) bool { return r.first <= other.last && other.first <= r.last }
+// overlaps says whether the later of two waits for the earlier.
+func (r *ranged) overlaps(other *ranged) bool {
+	return r.first <= other.last && other.first <= r.last && !(r.shared && other.shared)
+}

@@ -5,17 +5,26 @@
 // the write.
 package sock
 
-import "syscall"
+import (
+	"net"
+	"syscall"
+)
 
 // told is how many bytes a call may copy before the scheduler has to be told of it, so that others get the processor meanwhile.
 const told = 256 << 10
 
-// rawOf is the socket of a connection, or nil.
+// rawOf is the socket of a connection; nil: it is none, or has something of its own around it.
 func rawOf(conn any) syscall.RawConn {
-	if c, ok := conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			return raw
-		}
+	var raw syscall.RawConn
+	var err error
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		raw, err = c.SyscallConn()
+	case *net.UnixConn:
+		raw, err = c.SyscallConn()
 	}
-	return nil
+	if err != nil {
+		return nil
+	}
+	return raw
 }

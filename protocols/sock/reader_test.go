@@ -68,6 +68,28 @@ func TestAReadEndsAsThatOfTheConnectionDoes(t *testing.T) {
 	}
 }
 
+// counting is a connection around another.
+type counting struct {
+	*net.TCPConn
+	reads int
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	c.reads++
+	return c.TCPConn.Read(p)
+}
+
+func TestWhatIsAroundASocketIsNotPassedBy(t *testing.T) {
+	near, far := pair(t)
+	c := &counting{TCPConn: near.(*net.TCPConn)}
+	if err := far.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewReader(c).Read(make([]byte, 1)); !errors.Is(err, io.EOF) || c.reads != 1 {
+		t.Errorf("%v, %d reads", err, c.reads)
+	}
+}
+
 func TestWhatIsNoSocketIsReadAsItIs(t *testing.T) {
 	near, far := net.Pipe()
 	go func() { _, _ = far.Write([]byte("forebay")) }()

@@ -19,7 +19,7 @@ type Writer struct {
 
 const maxIovecs = 1024 // IOV_MAX
 
-// NewWriter returns a writer to a connection. To one that isn't a syscall.Conn nothing goes at once.
+// NewWriter returns a writer to a connection. To one that isn't a socket itself nothing goes at once.
 func NewWriter(conn any) *Writer {
 	w := &Writer{raw: rawOf(conn)}
 	w.call = w.writev

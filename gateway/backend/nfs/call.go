@@ -75,9 +75,9 @@ func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) er
 		out.Data = [][]byte{r.data}
 	}
 	weight := r.weight()
-	c.busy.Add(weight)
+	c.begin(weight)
 	reply, err := c.Call(ctx, &out)
-	c.busy.Add(-weight)
+	c.end(weight, err == nil)
 	if err != nil {
 		return err
 	}

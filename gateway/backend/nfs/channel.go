@@ -12,7 +12,8 @@ import (
 // channel is one connection to the filer, which is made again when it is lost.
 type channel struct {
 	*rpc.Client
-	busy atomic.Int64 // what is under way, by request.weight
+	busy  atomic.Int64 // what is under way, by request.weight
+	moved atomic.Int64 // when something was answered last, or asked for while nothing was under way: ns since began
 }
 
 const (
@@ -32,13 +33,16 @@ func (f *Filer) connect(port int) {
 	}
 }
 
-// pick returns the first channel that is not crowded, or else the one with the least under way. Calls that go together, and replies that come together, take
-// one system call, one wake-up here and one at the filer; what is long would keep others waiting behind it.
+// began is when the process did.
+var began = time.Now()
+
+// pick returns the first channel that is not crowded, and on which calls are answered, or else the one with the least under way. Calls that go together, and
+// replies that come together, take one system call, one wake-up here and one at the filer; what is long would keep others waiting behind it.
 func (f *Filer) pick() *channel {
-	best := f.channels[0]
+	best, now := f.channels[0], time.Since(began)
 	for _, c := range f.channels {
 		busy := c.busy.Load()
-		if busy < crowd {
+		if busy == 0 || busy < crowd && now-time.Duration(c.moved.Load()) < stuck {
 			return c
 		}
 		if busy < best.busy.Load() {
@@ -48,11 +52,26 @@ func (f *Filer) pick() *channel {
 	return best
 }
 
-// What makes a crowd, of short calls, and how many bytes count as another one.
 const (
-	crowd       = 32
-	callOfBytes = 16 << 10
+	crowd       = 32                     // short calls
+	callOfBytes = 16 << 10               // count as another one
+	stuck       = 100 * time.Millisecond // without an answer, while other channels have less to do
 )
+
+// begin notes a call of some weight.
+func (c *channel) begin(weight int64) {
+	if c.busy.Add(weight) == weight {
+		c.moved.Store(int64(time.Since(began)))
+	}
+}
+
+// end is its end.
+func (c *channel) end(weight int64, answered bool) {
+	if answered {
+		c.moved.Store(int64(time.Since(began)))
+	}
+	c.busy.Add(-weight)
+}
 
 // weight is how much a call keeps others waiting.
 func (r *request) weight() int64 { return int64(1 + max(len(r.data), len(r.into))/callOfBytes) }
