@@ -41,8 +41,8 @@ func TestManyShardsAtOnce(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if moved == 0 { // mostly it is a thousand; how many is up to who runs when
-		t.Error("no record was moved")
+	if moved < 100 {
+		t.Errorf("%d records were moved", moved)
 	}
 	l = open(t, d)
 	if all := replay(t, l); len(all) > 0 || len(l.Damage()) > 0 {

@@ -50,12 +50,6 @@ func (v *view) endRelink() {
 	v.outdate()
 }
 
-// found takes in what the array had before the first of a company of changes was asked for.
-func (v *view) found(a nfs.WccAttr) {
-	g := &v.company
-	g.met = g.met || v.unchanged(g.base, a)
-}
-
 // end takes in what the array said of a change. reach is how large the object is at least if the change was a write: writes overlap writes
 // only, and make it larger if anything. It says whether others have changed the object, or may have.
 func (v *view) end(c change, w *nfs.WccData, reach uint64, life time.Duration) (foreign bool) {

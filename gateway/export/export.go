@@ -43,9 +43,8 @@ type Export struct {
 	table  *table
 	outage *volume.Outage
 
-	verifier verifier    // of what Files answers
-	silent   atomic.Bool // the array doesn't say with a WRITE what the file was like before
-	below    verifier    // of the array that Files lies over, if it is a settler
+	verifier verifier // of what Files answers
+	below    verifier // of the array that Files lies over, if it is a settler
 	keys     keys
 
 	rounds    sync.Mutex    // held while witnesses are taken; before all others

@@ -82,6 +82,19 @@ func TestAWriteThatIsAnsweredWithAnotherLengthIsNotBelieved(t *testing.T) {
 	}
 }
 
+// An array that doesn't say what the file was like before a WRITE leaves it open whether others have changed it.
+func TestAChangeBehindOurBackIsNoticedWhereTheArrayDoesNotSayWhatWasBefore(t *testing.T) {
+	r := newRig(t, lying(nfs.ProcWrite, func(r nfs.Message) error {
+		r.(*nfs.WriteResult).Wcc.Before.Follows = false
+		return nil
+	}))
+	h := r.mem.Put("a", of('a', 10000))
+	r.expect(h, of('a', 10000))
+	nfstest.User{T: t, FS: r.mem}.Write(h, 4096, nfs.FileSync, of('b', 4096))
+	r.root.Write(h, 0, nfs.FileSync, of('c', 10))
+	r.expect(h, r.mem.Get("a"))
+}
+
 // A change that is refused without a word on the file is no reason to forget it.
 func TestWhoMayNotChangeAFileTakesNothingFromTheCache(t *testing.T) {
 	for _, p := range []nfs.Procedure{nfs.ProcSetAttr, nfs.ProcWrite} {

@@ -19,9 +19,6 @@ func TestAnExportShowsWhatTheArrayHas(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				r := newRig(t, func(o *Options) {
 					o.AttributeCache, o.Nodes, o.ReadAhead = cache, rapid.IntRange(16, 64).Draw(rt, "nodes"), 64<<10
-					if rapid.Bool().Draw(rt, "silent") {
-						withoutBefore(o)
-					}
 				})
 				m := &model{T: rt, mem: r.mem, dirs: []nfs.Handle{r.mem.Root()}, behind: cache == 0}
 				m.through, m.direct = nfstest.User{T: rt, FS: client{r.export}}, nfstest.User{T: rt, FS: r.mem}

@@ -33,9 +33,7 @@ type node struct {
 		object   cachecore.ObjectID // the volume's
 		reader   nfs.Caller         // on whose behalf blocks are read: the last that the array has let read
 		ahead    ahead
-		read     bool          // something of the content was, since it was dropped last
-		baseline chan struct{} // closed when the array has said what the file is like before WRITEs that have begun; nil: nobody asks
-		asking   *inquiry      // the GETATTR under way that others may join; nil: none is
+		asking   *inquiry // the GETATTR under way that others may join; nil: none is
 	}
 }
 
@@ -153,7 +151,7 @@ func (n *node) revoke() {
 func (n *node) forget() {
 	n.mu.names.clear()
 	n.mu.grants.revoke()
-	n.mu.trust.met, n.mu.trust.sound, n.mu.read = time.Now(), false, false
+	n.mu.trust.met, n.mu.trust.sound = time.Now(), false
 	if n.mu.volume != nil {
 		n.mu.volume.Drop()
 	}

@@ -37,7 +37,6 @@ func (n *node) readable(c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult) (v *v
 		return nil, false
 	}
 	clip(&n.mu.view.attr, a, r)
-	n.mu.read = true
 	return n.mu.volume, n.mu.ahead.reads(int64(a.Offset), int64(r.Count))
 }
 
@@ -101,7 +100,6 @@ func (e *Export) fetch(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadA
 	clip(attr, a, r)
 	size := attr.Size
 	n.mu.reader = nfs.Caller{UID: c.UID, GID: c.GID, GIDs: slices.Clone(c.GIDs)} // c's are the request's, and end with it
-	n.mu.read = true
 	due := n.mu.ahead.reads(int64(a.Offset), int64(r.Count))
 	n.mu.Unlock()
 	if r.Count == 0 {

@@ -78,7 +78,6 @@ func (e *Export) recall(n *node) {
 	if n.mu.kept.attach(s, w.Key) == nil {
 		return
 	}
-	n.mu.read = true // in an earlier life
 	n.mu.trust.sound, n.mu.trust.done = true, settledAs{v.last, w.Key}
 	n.mu.kept.open.Store(true)
 }

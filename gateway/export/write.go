@@ -25,15 +25,10 @@ func (e *Export) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *
 	if err != nil {
 		return err
 	}
-	if err := e.baseline(ctx, c, n); err != nil {
-		e.abandon(n, begun)
-		return err
-	}
 	err = e.volumeOf(n).WriteBy(ctx, a.Data, int64(a.Offset), func(ctx context.Context) error {
 		if err := w.all(ctx); err != nil {
 			return err
 		}
-		e.silent.Store(!r.Wcc.Before.Follows)
 		e.vouch(r.Verifier)
 		e.end(n, begun, &r.Wcc, a.Offset+size)
 		w.ended = true
