@@ -189,5 +189,8 @@ func proceed(ready []*told) {
 
 // overlaps says whether the later of two waits for the earlier.
 func (r *ranged) overlaps(other *ranged) bool {
-	return r.first <= other.last && other.first <= r.last && !(r.shared && other.shared)
+	if r.shared && other.shared {
+		return false
+	}
+	return r.first <= other.last && other.first <= r.last
 }

@@ -14,8 +14,9 @@ type change struct {
 
 // company are changes of ours none of which was under way without another of them. What others did before they began shows in what the array had
 // before it executed the first of them. Nobody knows which that is, but it began before any of them was answered: if none of those found
-// what we knew, others have changed the object. Changes of names say nothing, and change nothing that is held against anything: they don't count. What others do later, while we change it too, can't be told from what we do, as arrays
-// needn't take attributes atomically with a change (nfs-ganesha doesn't).
+// what we knew, others have changed the object. Changes of names say nothing, and change nothing that is held against anything: they don't count, nor
+// keep others company. What others do later, while we change it too, can't be told from what we do, as arrays needn't take attributes atomically
+// with a change (nfs-ganesha doesn't).
 type company struct {
 	base     nfs.WccAttr // what was known before
 	met      bool        // one of them found that, or nothing was known
@@ -26,7 +27,7 @@ type company struct {
 
 // begin enters a change of ours, before the array is asked for it.
 func (v *view) begin(now time.Time) change {
-	if v.changes == 0 {
+	if v.changes == v.relinks {
 		v.company = company{base: v.last, met: !v.known}
 	}
 	v.changes++

@@ -30,6 +30,22 @@ func TestAChangeBehindOurBackIsNoticedThoughOurOwnOverlap(t *testing.T) {
 	r.expect(h, r.mem.Get("a"))
 }
 
+// A change of the file's names that takes long makes no company of WRITEs that come one after the other.
+func TestAChangeBehindOurBackIsNoticedWhileANameIsChanged(t *testing.T) {
+	r := newRig(t)
+	h := r.mem.Put("a", of('a', 40960))
+	r.expect(h, of('a', 40960))
+	late := r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcLink))
+	linked := start(func() { r.root.Link(h, r.mem.Root(), "b") })
+	<-late.Caught
+	r.root.Write(h, 8192, nfs.FileSync, of('c', 4096))
+	nfstest.User{T: t, FS: r.mem}.Write(h, 0, nfs.FileSync, of('b', 4096))
+	r.root.Write(h, 16384, nfs.FileSync, of('d', 4096))
+	late.Release()
+	<-linked
+	r.expect(h, r.mem.Get("a"))
+}
+
 func TestOurOwnWritesThatOverlapDropNothing(t *testing.T) {
 	r := newRig(t)
 	h := r.mem.Put("a", of('a', 40960))
