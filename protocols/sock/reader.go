@@ -28,7 +28,7 @@ func NewReader(conn io.Reader) *Reader {
 
 // Read implements io.Reader. It allocates nothing.
 func (r *Reader) Read(p []byte) (int, error) {
-	if r.raw == nil || len(p) == 0 || len(p) > told {
+	if raced || r.raw == nil || len(p) == 0 || len(p) > told {
 		return r.conn.Read(p)
 	}
 	r.into, r.n, r.err = p, 0, nil

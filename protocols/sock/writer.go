@@ -43,6 +43,10 @@ func (w *Writer) Write(pieces [][]byte) int {
 }
 
 func (w *Writer) writev(fd uintptr) bool {
+	if raced {
+		w.writeEach(int(fd))
+		return true
+	}
 	call := unix.RawSyscall
 	if w.all > told {
 		call = unix.Syscall
@@ -52,6 +56,19 @@ func (w *Writer) writev(fd uintptr) bool {
 		w.n = int(n)
 	}
 	return true // never wait
+}
+
+// writeEach is writev by a call for each piece.
+func (w *Writer) writeEach(fd int) {
+	for _, v := range w.iov {
+		n, err := syscall.Write(fd, unsafe.Slice(v.Base, v.Len))
+		if err != nil {
+			return
+		}
+		if w.n += n; n < int(v.Len) {
+			return
+		}
+	}
 }
 
 // Rest is what is left of pieces of which n bytes have been written. It is made in their place.

@@ -27,7 +27,7 @@ func (f *Filer) call(ctx context.Context, r *request) error {
 	if err != nil {
 		return fmt.Errorf("%v: %w", r.procedure, err)
 	}
-	err = f.exchange(ctx, up, f.pick(), r)
+	err = f.exchange(ctx, up, f.pick(r.weight()), r)
 	f.health.leave(up, !unanswered(err))
 	switch {
 	case err == nil:
@@ -63,7 +63,7 @@ func refused(err error) bool {
 // changes says whether a procedure changes something.
 func changes(p wire.Procedure) bool { return !p.Idempotent() || p == wire.ProcWrite }
 
-// exchange makes a call over a channel, whatever the health. Every procedure goes to the next connection when one is lost, under the same XID:
+// exchange makes a call over the channel that was picked for it, whatever the health. Every procedure goes to the next connection when one is lost, under the same XID:
 // servers know calls that they have executed by it for a while. What a second execution of those that aren't idempotent answers is put
 // right by reconcile.Change.
 func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) error {
@@ -74,10 +74,8 @@ func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) er
 	if len(r.data) > 0 {
 		out.Data = [][]byte{r.data}
 	}
-	weight := r.weight()
-	c.begin(weight)
 	reply, err := c.Call(ctx, &out)
-	c.end(weight, err == nil)
+	c.end(r.weight(), err == nil)
 	if err != nil {
 		return err
 	}

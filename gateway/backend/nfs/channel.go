@@ -36,18 +36,25 @@ func (f *Filer) connect(port int) {
 // began is when the process did.
 var began = time.Now()
 
-// pick returns the first channel that is not crowded, and on which calls are answered, or else the one with the least under way. Calls that go together, and
-// replies that come together, take one system call, one wake-up here and one at the filer; what is long would keep others waiting behind it.
-func (f *Filer) pick() *channel {
+// pick has a call of some weight begin on the first channel that is not crowded, and on which calls are answered, or else on the one with the least under
+// way. Calls that go together, and replies that come together, take one system call, one wake-up here and one at the filer; what is long would keep others
+// waiting behind it.
+func (f *Filer) pick(weight int64) *channel {
+	f.picks.Lock()
+	defer f.picks.Unlock()
 	best, now := f.channels[0], time.Since(began)
 	for _, c := range f.channels {
 		busy := c.busy.Load()
 		if busy == 0 || busy < crowd && now-time.Duration(c.moved.Load()) < stuck {
-			return c
+			best = c
+			break
 		}
 		if busy < best.busy.Load() {
 			best = c
 		}
+	}
+	if best.busy.Add(weight) == weight {
+		best.moved.Store(int64(now))
 	}
 	return best
 }
@@ -58,14 +65,7 @@ const (
 	stuck       = 100 * time.Millisecond // without an answer, while other channels have less to do
 )
 
-// begin notes a call of some weight.
-func (c *channel) begin(weight int64) {
-	if c.busy.Add(weight) == weight {
-		c.moved.Store(int64(time.Since(began)))
-	}
-}
-
-// end is its end.
+// end is the end of a call of some weight.
 func (c *channel) end(weight int64, answered bool) {
 	if answered {
 		c.moved.Store(int64(time.Since(began)))

@@ -14,9 +14,7 @@ var short = &request{procedure: wire.ProcRead, into: make([]byte, 4096)}
 func TestShortCallsShareAConnectionUntilItIsCrowded(t *testing.T) {
 	f := &Filer{channels: []*channel{{}, {}, {}}}
 	begin := func(r *request) int {
-		c := f.pick()
-		c.begin(r.weight())
-		return slices.Index(f.channels, c)
+		return slices.Index(f.channels, f.pick(r.weight()))
 	}
 	long := &request{procedure: wire.ProcWrite, data: make([]byte, 1<<20)}
 	for range crowd {
@@ -40,28 +38,24 @@ func TestShortCallsShareAConnectionUntilItIsCrowded(t *testing.T) {
 func TestAConnectionThatAnswersNothingGetsNoMoreCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &Filer{channels: []*channel{{}, {}}}
-		first, second := f.channels[0], f.channels[1]
 		weight := short.weight()
-		first.begin(weight)
+		pick := func(want int, what string) {
+			t.Helper()
+			if i := slices.Index(f.channels, f.pick(weight)); i != want {
+				t.Errorf("%s: connection %d", what, i)
+			}
+		}
+		pick(0, "nothing is under way")
 		time.Sleep(stuck - time.Millisecond)
-		if f.pick() != first {
-			t.Error("not given time to answer")
-		}
+		pick(0, "it has had no time to answer")
 		time.Sleep(time.Millisecond)
-		if f.pick() != second {
-			t.Error("another call behind one that is stuck")
-		}
-		first.begin(weight)
-		first.end(weight, true)
-		if f.pick() != first {
-			t.Error("not taken though it answers again")
-		}
+		pick(1, "it is stuck")
+		f.channels[0].end(weight, true)
+		pick(0, "it answers again")
 		time.Sleep(stuck)
-		second.begin(weight)
-		second.begin(weight)
-		time.Sleep(stuck)
-		if f.pick() != first {
-			t.Error("all are stuck: not the one with the least under way")
-		}
+		pick(1, "both are stuck, the second has the least")
+		f.channels[0].end(weight, false)
+		f.channels[0].end(weight, false)
+		pick(0, "nothing is under way there any more")
 	})
 }

@@ -19,6 +19,7 @@ type Filer struct {
 	machine  []byte
 
 	channels []*channel
+	picks    sync.Mutex // held while one is picked; a leaf
 	health   *health
 	audience *audience
 	verifier verifier

@@ -66,7 +66,8 @@ func (f *Filer) verify(r *wire.GetAttrResult) error {
 // sound asks for a sign of life.
 func (f *Filer) sound(ctx context.Context) error {
 	var r wire.GetAttrResult
-	if err := f.exchange(ctx, nil, f.pick(), &request{procedure: wire.ProcGetAttr, caller: &wire.Caller{}, args: &wire.HandleArgs{Object: f.root}, result: &r}); err != nil {
+	ask := request{procedure: wire.ProcGetAttr, caller: &wire.Caller{}, args: &wire.HandleArgs{Object: f.root}, result: &r}
+	if err := f.exchange(ctx, nil, f.pick(ask.weight()), &ask); err != nil {
 		return err
 	}
 	return f.verify(&r)
