@@ -111,7 +111,7 @@ func (f *File) enter(found map[uint32]entry) {
 	}
 }
 
-// Count is how many witnesses a kill of the process would leave.
+// Count is how many witnesses a kill of the process would leave for sure: not those on their way into the file, or out of it.
 func (f *File) Count() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

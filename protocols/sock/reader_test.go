@@ -9,10 +9,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 func TestReadIsThatOfTheConnection(t *testing.T) {
-	near, far := pair(t)
+	near, far := socktest.Pair(t)
 	content := bytes.Repeat([]byte("forebay"), 200_000)
 	go func() {
 		_, _ = far.Write(content)
@@ -52,7 +54,7 @@ func TestAReadEndsAsThatOfTheConnectionDoes(t *testing.T) {
 		"by its death": {func(_, far net.Conn) error { return errors.Join(far.(*net.TCPConn).SetLinger(0), far.Close()) }, syscall.ECONNRESET},
 	} {
 		t.Run(name, func(t *testing.T) {
-			near, far := pair(t)
+			near, far := socktest.Pair(t)
 			read := make(chan error, 1)
 			go func() {
 				_, err := NewReader(near).Read(make([]byte, 10))
@@ -80,7 +82,7 @@ func (c *counting) Read(p []byte) (int, error) {
 }
 
 func TestWhatIsAroundASocketIsNotPassedBy(t *testing.T) {
-	near, far := pair(t)
+	near, far := socktest.Pair(t)
 	c := &counting{TCPConn: near.(*net.TCPConn)}
 	if err := far.Close(); err != nil {
 		t.Fatal(err)
@@ -100,7 +102,7 @@ func TestWhatIsNoSocketIsReadAsItIs(t *testing.T) {
 }
 
 func TestReadAllocatesNothing(t *testing.T) {
-	near, far := pair(t)
+	near, far := socktest.Pair(t)
 	r, p, sent := NewReader(near), make([]byte, 10), []byte{1}
 	if n := testing.AllocsPerRun(1000, func() {
 		_, _ = far.Write(sent)

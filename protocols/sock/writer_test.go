@@ -5,28 +5,13 @@ import (
 	"io"
 	"net"
 	"testing"
-)
 
-func pair(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if near, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if far, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close(); far.Close() })
-	return near, far
-}
+	"forebay/protocols/sock/socktest"
+)
 
 // What is written is a prefix of what there is, and a peer that reads nothing is not waited for.
 func TestWriteTakesWhatGoesAtOnce(t *testing.T) {
-	near, far := pair(t)
+	near, far := socktest.Pair(t)
 	w := NewWriter(near)
 	piece, sent := bytes.Repeat([]byte("forebay"), 10000), 0
 	for {
@@ -51,7 +36,7 @@ func TestWriteTakesWhatGoesAtOnce(t *testing.T) {
 }
 
 func TestNothingGoesAtOnceToWhatIsNoSocketOrIsClosed(t *testing.T) {
-	near, _ := pair(t)
+	near, _ := socktest.Pair(t)
 	w := NewWriter(near)
 	near.Close()
 	pipe, _ := net.Pipe()
@@ -63,7 +48,7 @@ func TestNothingGoesAtOnceToWhatIsNoSocketOrIsClosed(t *testing.T) {
 }
 
 func TestWriteAllocatesNothing(t *testing.T) {
-	near, far := pair(t)
+	near, far := socktest.Pair(t)
 	go func() { _, _ = io.Copy(io.Discard, far) }()
 	w, pieces := NewWriter(near), [][]byte{{1, 2}, {3}}
 	if n := testing.AllocsPerRun(1000, func() { w.Write(pieces) }); n != 0 {

@@ -63,8 +63,8 @@ func refused(err error) bool {
 // changes says whether a procedure changes something.
 func changes(p wire.Procedure) bool { return !p.Idempotent() || p == wire.ProcWrite }
 
-// exchange makes a call over the channel that was picked for it, whatever the health. Every procedure goes to the next connection when one is lost, under the same XID:
-// servers know calls that they have executed by it for a while. What a second execution of those that aren't idempotent answers is put
+// exchange makes a call over the channel that was picked for it, whatever the health. Every procedure goes to the next connection when one is lost,
+// under the same XID: servers know calls that they have executed by it for a while. What a second execution of those that aren't idempotent answers is put
 // right by reconcile.Change.
 func (f *Filer) exchange(ctx, during context.Context, c *channel, r *request) error {
 	out := rpc.Request{Procedure: uint32(r.procedure), Cred: f.credentials(r.caller), Args: r.args, Idempotent: true, During: during}

@@ -8,29 +8,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 // letGo counts the messages whose memory is free.
 type letGo struct{ n atomic.Int32 }
 
 func (l *letGo) left() { l.n.Add(1) }
-
-func sockets(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if near, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if far, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close(); far.Close() })
-	return near, far
-}
 
 // offering is an outbox to which several add messages of 64 KiB, and a writer that sends what doesn't go at once.
 type offering struct {
@@ -69,7 +54,7 @@ func (o *offering) send(number uint32) {
 // What goes at once and what doesn't arrives whole, each once, and in order of each sender.
 func TestWhatIsOfferedArrives(t *testing.T) {
 	const senders, each = 4, 200
-	near, far := sockets(t)
+	near, far := socktest.Pair(t)
 	o := newOffering(near)
 	over := make(chan struct{})
 	o.writers.Go(func() {
@@ -115,7 +100,7 @@ func TestWhatIsOfferedArrives(t *testing.T) {
 
 // A peer that reads nothing isn't waited for by who offers, and when it is gone nothing is held.
 func TestAnOfferNeverWaits(t *testing.T) {
-	near, far := sockets(t)
+	near, far := socktest.Pair(t)
 	o := newOffering(near)
 	sent := int32(0)
 	for len(o.kicked) == 0 {
