@@ -21,7 +21,7 @@ type rate struct {
 	read    time.Time     // the last read of the array ended
 	cut     time.Time     // borne was last decreased: what reads took that began before says nothing of the present
 	alone   time.Duration // what a read takes while nothing is transferred, an average; 0: not known
-	least   time.Duration // the least that one took beside transfers
+	least   time.Duration // the least that one took beside a single transfer; 0: not known
 }
 
 const (
@@ -52,7 +52,7 @@ func (r *rate) reading(n int) func() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readers++
-	beside := r.moving > 0
+	beside := r.moving
 	return func() {
 		now := time.Now()
 		r.mu.Lock()
@@ -60,38 +60,37 @@ func (r *rate) reading(n int) func() {
 		r.readers--
 		r.read = now
 		if n <= shortRead {
-			r.took(now.Sub(began), began, beside || r.moving > 0)
+			r.took(now.Sub(began), began, max(beside, r.moving))
 		}
 	}
 }
 
-// took learns from one read. r.mu is held.
-func (r *rate) took(took time.Duration, began time.Time, beside bool) {
+// took learns from one read beside so many transfers. r.mu is held.
+func (r *rate) took(took time.Duration, began time.Time, beside int) {
 	switch {
-	case !beside:
+	case beside == 0:
 		if r.alone == 0 {
 			r.alone = took
 		}
 		r.alone += (took - r.alone) / 16
 	case began.Before(r.cut):
-	case r.starved(took):
+	case r.starved(took, beside):
 		r.borne, r.cut = max(1, r.borne/2), time.Now()
 	default:
 		r.borne = min(float64(r.most), r.borne+1/r.borne)
 	}
 }
 
-// starved says whether a read that ran beside transfers took too long. As long as it isn't known what one takes alone, they get fewer for as long as
-// that helps. r.mu is held.
-func (r *rate) starved(took time.Duration) bool {
+// starved says whether a read that ran beside transfers took too long. As long as it isn't known what one takes alone, one transfer's company is the
+// measure, and they get fewer until it is known. r.mu is held.
+func (r *rate) starved(took time.Duration, beside int) bool {
 	if r.alone > 0 {
 		return took > patience*r.alone
 	}
-	better := r.least == 0 || took < r.least*3/4
-	if better {
+	if beside == 1 && (r.least == 0 || took < r.least) {
 		r.least = took
 	}
-	return better || took > patience*r.least
+	return r.least == 0 || took > patience*r.least
 }
 
 // enter waits until one more transfer may begin; false if ctx has ended. short: room is.
