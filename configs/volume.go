@@ -93,6 +93,9 @@ type NFSExport struct {
 	SecurePorts bool `yaml:"secure-ports" json:"secure-ports,omitempty"`
 	// How long attributes and names are taken for true that others than this gateway may change. 0s: not at all. Default: 3s.
 	AttributeCache Duration `yaml:"attribute-cache" json:"attribute-cache"`
+	// Nobody but this gateway writes to it. Then a WRITE to a filer that doesn't say what the file was like before (nfs-ganesha) doesn't empty the
+	// file's cache; what others change all the same may be noticed late, or never.
+	SoleWriter bool `yaml:"sole-writer" json:"sole-writer,omitempty"`
 	// Address with prefix length that follows the volume.
 	Address string `yaml:"address" json:"address,omitempty"`
 }

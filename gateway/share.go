@@ -35,7 +35,7 @@ func newShare(c configs.Volume, id uint16, p *pool, objects *export.Objects, f *
 	s := &share{config: c, pool: p, filer: f, staged: l, stats: new(stats.Volume), procedures: new(procedures), log: log.With().Str("volume", c.Name).Logger()}
 	s.export = export.New(export.Options{Files: l.over(f), Objects: objects, Store: p.store, Buffers: p.buffers, Stats: s.stats,
 		Flash: p.flash.current, Witnesses: p.flash.witnessesOf(c.Name), Filer: f.identity,
-		AttributeCache: time.Duration(x.AttributeCache), OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft, Interruptible: f.kind == filerNFS})
+		AttributeCache: time.Duration(x.AttributeCache), SoleWriter: x.SoleWriter, OnArrayLoss: c.Policy.OnArrayLoss.Hold, Soft: soft, Interruptible: f.kind == filerNFS})
 	s.served = &server.Export{ID: id, Path: x.Export, Files: s.export, Root: f.root, Squash: squashes[x.Squash],
 		Anon: nfs.Caller{UID: x.Anon.UID, GID: x.Anon.GID}, ReadOnly: x.ReadOnly, SecurePorts: x.SecurePorts}
 	for _, network := range x.Clients {

@@ -10,6 +10,7 @@ import (
 
 	"forebay/integration/nfsmodel"
 	"forebay/integration/relay"
+	wire "forebay/protocols/nfs"
 )
 
 // over is a gateway's array at an address that leads to the filer.
@@ -143,6 +144,26 @@ func TestSharedVerifyOverAFilerWhoseConnectionsAreCut(t *testing.T) {
 		t.Errorf("clients saw errors: %+v", v)
 	}
 	t.Log(load.output())
+}
+
+// nfs-ganesha doesn't say with a WRITE what the file was like before.
+func TestAWriteOfTheSoleWriterToAFilerDropsNothing(t *testing.T) {
+	f := startGanesha(t)
+	randomFile(t, f.path("image"), 4<<20)
+	g := startGateway(t, settings{array: f.over(f.nfs), ram: "16MiB", export: "squash: none, attribute-cache: 1h, sole-writer: true"})
+	u, h, done := g.open("image")
+	defer done()
+	g.sum("image")
+	before := g.fromArray()
+	for range 3 {
+		if w := u.Write(h, 0, wire.FileSync, make([]byte, 4096)); w.Status != wire.OK {
+			t.Fatal(w.Status)
+		}
+	}
+	g.sum("image")
+	if n := g.fromArray() - before; n > 4096 { // a byte to see who may read
+		t.Errorf("the filer was asked for %d bytes again", n)
+	}
 }
 
 // A disk on a file of a filer.

@@ -35,7 +35,7 @@ func (e *Export) dropAll() {
 
 // end takes in what the array said of a change of ours.
 func (e *Export) end(n *node, c change, w *nfs.WccData, reach uint64) {
-	n.end(c, w, reach, e.opts.AttributeCache)
+	n.end(c, w, reach, &e.opts)
 	e.tell(n.handle)
 }
 

@@ -51,6 +51,9 @@ func (v *view) endRelink() {
 	v.outdate()
 }
 
+// presume takes it that others have not changed the object before those changes of ours that are under way.
+func (v *view) presume() { v.company.met = true }
+
 // end takes in what the array said of a change. reach is how large the object is at least if the change was a write: writes overlap writes
 // only, and make it larger if anything. It says whether others have changed the object, or may have.
 func (v *view) end(c change, w *nfs.WccData, reach uint64, life time.Duration) (foreign bool) {

@@ -30,6 +30,7 @@ type Options struct {
 	Filer     func() string     // identifies the array among all that handles may be of; with Witnesses
 
 	AttributeCache time.Duration // how long attributes and names are taken for true; 0: not at all
+	SoleWriter     bool          // nobody else changes objects, as long as the array doesn't say otherwise
 	OnArrayLoss    time.Duration // how long calls are held while the array is away; 0: they fail at once
 	Interruptible  bool          // a call to Files ends soon after its context has, whatever the array does
 	Soft           bool          // then a call fails with NFS3ERR_IO, rather than that the client is told to try again

@@ -82,17 +82,57 @@ func TestAWriteThatIsAnsweredWithAnotherLengthIsNotBelieved(t *testing.T) {
 	}
 }
 
+// withoutBefore has an export's array not say with a WRITE what the file was like before.
+var withoutBefore = lying(nfs.ProcWrite, func(r nfs.Message) error {
+	r.(*nfs.WriteResult).Wcc.Before.Follows = false
+	return nil
+})
+
 // An array that doesn't say what the file was like before a WRITE leaves it open whether others have changed it.
 func TestAChangeBehindOurBackIsNoticedWhereTheArrayDoesNotSayWhatWasBefore(t *testing.T) {
-	r := newRig(t, lying(nfs.ProcWrite, func(r nfs.Message) error {
-		r.(*nfs.WriteResult).Wcc.Before.Follows = false
-		return nil
-	}))
+	r := newRig(t, withoutBefore)
 	h := r.mem.Put("a", of('a', 10000))
 	r.expect(h, of('a', 10000))
 	nfstest.User{T: t, FS: r.mem}.Write(h, 4096, nfs.FileSync, of('b', 4096))
 	r.root.Write(h, 0, nfs.FileSync, of('c', 10))
 	r.expect(h, r.mem.Get("a"))
+}
+
+// It isn't open where nobody else writes.
+func TestAWriteOfTheSoleWriterDropsNothingWhereTheArrayDoesNotSayWhatWasBefore(t *testing.T) {
+	r := newRig(t, withoutBefore, func(o *Options) { o.SoleWriter = true })
+	h := r.mem.Put("a", of('a', 40960))
+	r.expect(h, r.mem.Get("a"))
+	n := r.bytesAsked(func() {
+		r.root.Write(h, 8192, nfs.FileSync, of('b', 4096))
+		r.overlapping(h, 16384, of('c', 4096))
+		r.expect(h, r.mem.Get("a"))
+	})
+	if n != 0 {
+		t.Errorf("%d bytes are read again", n)
+	}
+}
+
+// What the array says is held against the sole writer too.
+func TestOthersBesideTheSoleWriterAreFoundOut(t *testing.T) {
+	others := func(r *rig, h nfs.Handle) { nfstest.User{T: t, FS: r.mem}.Write(h, 4096, nfs.FileSync, of('b', 4096)) }
+	sole := func(o *Options) { o.SoleWriter = true }
+	t.Run("by a WRITE", func(t *testing.T) {
+		r := newRig(t, sole)
+		h := r.mem.Put("a", of('a', 10000))
+		r.expect(h, r.mem.Get("a"))
+		others(r, h)
+		r.root.Write(h, 0, nfs.FileSync, of('c', 10))
+		r.expect(h, r.mem.Get("a"))
+	})
+	t.Run("by a question", func(t *testing.T) {
+		r := newRig(t, withoutBefore, sole, without)
+		h := r.mem.Put("a", of('a', 10000))
+		r.expect(h, r.mem.Get("a"))
+		r.root.Write(h, 0, nfs.FileSync, of('c', 10))
+		others(r, h)
+		r.expect(h, r.mem.Get("a"))
+	})
 }
 
 // A change that is refused without a word on the file is no reason to forget it.

@@ -105,11 +105,14 @@ func (n *node) endRelink() {
 }
 
 // end takes in what the array said of a change of ours.
-func (n *node) end(c change, w *nfs.WccData, reach uint64, life time.Duration) {
+func (n *node) end(c change, w *nfs.WccData, reach uint64, o *Options) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.mu.view
-	if n.mu.view.end(c, w, reach, life) {
+	if o.SoleWriter && !w.Before.Follows {
+		n.mu.view.presume()
+	}
+	if n.mu.view.end(c, w, reach, o.AttributeCache) {
 		n.forget()
 	}
 	n.ended(&before)
