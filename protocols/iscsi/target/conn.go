@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"forebay/protocols/freelist"
 	"forebay/protocols/iscsi"
 	"forebay/protocols/scsi"
 	"forebay/protocols/workers"
@@ -30,7 +31,7 @@ type conn struct {
 	h        [iscsi.HeaderLength]byte // of the PDU at hand
 	window   window
 	budget   budget
-	free     freelist
+	free     freelist.List[task]
 	workers  *workers.Pool[job]
 	started  scsi.Launcher // what the reader has launched something at since the last kick; nil: nothing
 	kicking  atomic.Bool   // the reader kicks, and sends afterwards

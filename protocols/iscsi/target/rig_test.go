@@ -2,7 +2,6 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +17,7 @@ import (
 	"forebay/protocols/iscsi/initiator"
 	"forebay/protocols/scsi"
 	"forebay/protocols/scsi/scsitest"
+	"forebay/protocols/sock/socktest"
 )
 
 const (
@@ -50,8 +50,8 @@ type setup struct {
 func newRig(t testing.TB, change ...func(r *rig, s *setup)) *rig {
 	t.Helper()
 	r := &rig{t: t, store: scsitest.NewMem(diskSize), pool: &pool{left: 64 << 20}, targets: targets{}}
-	pipe := newPipeListener()
-	r.connect, r.portal = pipe.dial, "pipe"
+	pipe := socktest.NewPipeListener()
+	r.connect, r.portal = pipe.Dial, "pipe"
 	s := &setup{listen: func() (net.Listener, error) { return pipe, nil }, store: r.store,
 		Options: Options{Catalog: r.targets, Buffers: r.pool, Logger: zerolog.Nop(), Alias: "rig"}}
 	devices := map[uint64]scsi.Device{}
@@ -199,47 +199,6 @@ func (p *pool) taken() int {
 	return p.out
 }
 
-// pipeListener accepts the other ends of pipes in memory.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	close func()
-}
-
-func newPipeListener() *pipeListener {
-	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	l.close = sync.OnceFunc(func() { close(l.done) })
-	return l
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.close()
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.done:
-		return nil, errors.New("nobody listens")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // gate holds calls of a store until it is opened, or their context ends.
 type gate struct {
 	entered chan string   // calls that came, as "write 4096+512"
@@ -291,4 +250,4 @@ func pattern(p []byte, seed int) []byte {
 	return p
 }
 
-var _ io.Closer = (*pipeListener)(nil)
+var _ io.Closer = (*socktest.PipeListener)(nil)

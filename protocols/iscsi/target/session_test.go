@@ -14,6 +14,7 @@ import (
 	"forebay/protocols/iscsi"
 	"forebay/protocols/iscsi/initiator"
 	"forebay/protocols/scsi"
+	"forebay/protocols/sock/socktest"
 )
 
 func TestWhatWasWrittenIsRead(t *testing.T) {
@@ -310,7 +311,7 @@ func TestAListenerThatFailsEndsServe(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	s.Shutdown(t.Context())
-	l := newPipeListener()
+	l := socktest.NewPipeListener()
 	if err := s.Serve(t.Context(), l); err != nil {
 		t.Errorf("after the shutdown: %v", err)
 	}
@@ -321,11 +322,11 @@ func TestAListenerThatFailsEndsServe(t *testing.T) {
 
 func TestServeEndsWithItsContextAndTheSessionsGoOn(t *testing.T) {
 	r := newRig(t)
-	l := newPipeListener()
+	l := socktest.NewPipeListener()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Serve(ctx, l) }()
-	r.connect = l.dial
+	r.connect = l.Dial
 	c := r.login()
 	cancel()
 	if err := receive(t, ended); err != nil {

@@ -81,7 +81,7 @@ func (t *task) write() bool { return t.flags&iscsi.FlagWrite != 0 }
 
 // newTask makes a task of a SCSI Command PDU.
 func (c *conn) newTask(h iscsi.Header) *task {
-	t := c.free.take()
+	t := c.free.Take()
 	if t.launched == nil {
 		t.launched = func() { c.launched(t) }
 	}
@@ -105,7 +105,7 @@ func (c *conn) recycle(t *task) {
 	reserved, data, launched := t.reserved, t.cmd.Data, t.launched
 	*t = task{launched: launched}
 	t.cmd.Data = data // empty; it keeps its slices
-	c.free.give(t)
+	c.free.Give(t)
 	if reserved > 0 {
 		c.budget.release(reserved)
 		c.reopen()

@@ -8,11 +8,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 func TestClientAndServerFitTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		defer r.end()
 		c := r.client()
 		defer c.Close()
@@ -29,7 +31,7 @@ func TestClientAndServerFitTogether(t *testing.T) {
 }
 
 func TestRepliesFindTheirCallsInAnyOrder(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		var came []<-chan outcome
 		for i := range 20 {
 			came = append(came, start(t.Context(), c, request(fmt.Sprintf("%04d", i), false)))
@@ -49,7 +51,7 @@ func TestRepliesFindTheirCallsInAnyOrder(t *testing.T) {
 }
 
 func TestCredentialsAreForwarded(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		r := request("", true)
 		r.Cred = Credentials{Flavor: AuthSys, UID: 7, GID: 8, Machine: []byte("host")}
 		r.Cred.SetGIDs([]uint32{9, 10})
@@ -67,7 +69,7 @@ func TestCredentialsAreForwarded(t *testing.T) {
 
 // Call returns only when nobody refers to its data any more, which a peer that doesn't read can't hold up.
 func TestDataIsTheCallersAgainWhenACallReturns(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		data := slices.Repeat([]byte{'d'}, 100<<10)
@@ -95,7 +97,7 @@ func TestDataIsTheCallersAgainWhenACallReturns(t *testing.T) {
 }
 
 func TestCloseEndsEverything(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		sent := start(t.Context(), c, request("sent", true))
 		p := accept(t, l)
 		p.call()
@@ -117,7 +119,7 @@ func TestCloseEndsEverything(t *testing.T) {
 }
 
 func TestCloseEndsACallThatHasNoConnection(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, _ *pipeListener) {
+	story(t, func(t *testing.T, c *Client, _ *socktest.PipeListener) {
 		came := start(t.Context(), c, request("", true))
 		synctest.Wait()
 		c.Close()

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"forebay/protocols/freelist"
 	"forebay/protocols/sock"
 	"forebay/protocols/workers"
 )
@@ -24,7 +25,7 @@ type conn struct {
 	in     records
 	out    *outbox
 	quota  quota
-	free   freelist
+	free   freelist.List[Call]
 	alive  deadline // of reads; the reader's
 	begun  bool     // calls have been left to workers since the reader waited last; the reader's
 
@@ -142,7 +143,7 @@ func (c *conn) reserve(calls, bytes int) error {
 
 // receive answers a record, or has a goroutine do so.
 func (c *conn) receive(record []byte, m memory) error {
-	call := c.free.take()
+	call := c.free.Take()
 	call.conn, call.Remote, call.memory = c, c.remote, m
 	if err := call.begin(record); err != nil {
 		c.recycle(call)
@@ -207,7 +208,7 @@ func (c *conn) recycle(call *Call) {
 		c.quota.give(1, 0)
 	}
 	call.reset()
-	c.free.give(call)
+	c.free.Give(call)
 }
 
 // stop ends a connection in order: nothing more is read, and what runs is answered.

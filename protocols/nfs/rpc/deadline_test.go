@@ -5,10 +5,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 func TestACallEndsAtItsDeadline(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		begun := time.Now()
@@ -71,7 +73,7 @@ func keepAlive(p *peer) (stop func()) {
 
 // A server that is there but slow is waited for; one that is not is left, and the call goes elsewhere.
 func TestASilentServerIsAskedForASignOfLife(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		came := start(t.Context(), c, request("slow", true))
 		p := accept(t, l)
 		slow := p.call()
@@ -101,7 +103,7 @@ func TestASilentServerIsAskedForASignOfLife(t *testing.T) {
 }
 
 func TestAtMostSoManyCallsAreOutstanding(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		var came []<-chan outcome
 		for range 10 {
 			came = append(came, start(t.Context(), c, request("", false)))
@@ -122,7 +124,7 @@ func TestAtMostSoManyCallsAreOutstanding(t *testing.T) {
 }
 
 func TestACallThatGetsNoTurnEndsAtItsDeadline(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		first := start(t.Context(), c, request("", false))
 		p := accept(t, l)
 		call := p.call()

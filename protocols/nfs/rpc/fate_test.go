@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 // fated is a call that may be repeated and whose fate is of interest.
@@ -15,7 +17,7 @@ func fated(args string) (*Request, *Fate) {
 }
 
 func TestTheFateOfAnAnsweredCallIsClean(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		r, fate := fated("call")
 		came := start(t.Context(), c, r)
 		p := accept(t, l)
@@ -28,7 +30,7 @@ func TestTheFateOfAnAnsweredCallIsClean(t *testing.T) {
 }
 
 func TestAReissuedCallTellsWhenItsConnectionWasLost(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		r, fate := fated("call")
 		came := start(t.Context(), c, r)
 		p := accept(t, l)
@@ -51,7 +53,7 @@ func TestAReissuedCallTellsWhenItsConnectionWasLost(t *testing.T) {
 }
 
 func TestACallThatItsCallerGivesUpTellsOfItsLateReply(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, fate := fated("call")
 		came := start(ctx, c, r)
@@ -80,7 +82,7 @@ func TestACallThatItsCallerGivesUpTellsOfTheLossOfItsConnection(t *testing.T) {
 		"by silence":    func(c *Client, p *peer) {}, // asked for a sign of life, it gives none
 	} {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(t *testing.T, c *Client, l *pipeListener) {
+			story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 				ctx, cancel := context.WithCancel(t.Context())
 				r, fate := fated("call")
 				came := start(ctx, c, r)
@@ -100,7 +102,7 @@ func TestACallThatItsCallerGivesUpTellsOfTheLossOfItsConnection(t *testing.T) {
 }
 
 func TestAServerThatNeverAnswersAStragglerIsGivenUp(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r, fate := fated("call")
 		came := start(ctx, c, r)
@@ -128,7 +130,7 @@ func TestAServerThatNeverAnswersAStragglerIsGivenUp(t *testing.T) {
 }
 
 func TestStragglersAreBounded(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		p := (*peer)(nil)
 		for range 4 {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"forebay/protocols/nfs/xdr"
+	"forebay/protocols/sock/socktest"
 )
 
 // FuzzRecords takes records off a stream that comes in pieces. It ends, all memory is accounted for, and what comes is what was sent.
@@ -96,7 +97,7 @@ func FuzzConn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			b := &counted{left: 1 << 30}
-			r := newRig(t, newPipeListener(), func(o *ServerOptions) { o.Buffers, o.Limits.Record, o.Limits.Calls = b, 32<<10, 2 })
+			r := newRig(t, socktest.NewPipeListener(), func(o *ServerOptions) { o.Buffers, o.Limits.Record, o.Limits.Calls = b, 32<<10, 2 })
 			close(r.echo.open)
 			c := r.raw()
 			_ = c.SetDeadline(time.Now().Add(time.Hour)) // the server's patience is shorter

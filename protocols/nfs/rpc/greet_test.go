@@ -5,12 +5,14 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 func TestAConnectionIsGreetedBeforeItIsUsed(t *testing.T) {
 	refusal := errors.New("not the one")
 	var verdict error
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		verdict = refusal
 		came := start(t.Context(), c, request("call", false))
 		p := accept(t, l)
@@ -48,7 +50,7 @@ func TestAGreetingThatIsNotAnsweredRightIsNone(t *testing.T) {
 		"an endless record": func(p *peer, _ *Call) { p.send([]byte{0xff, 0xff, 0xff, 0xff}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(t *testing.T, c *Client, l *pipeListener) {
+			story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				came := start(ctx, c, request("call", false))

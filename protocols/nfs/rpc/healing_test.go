@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 // The call that may run twice goes to the next connection, under its XID; the other one's outcome is unknown.
@@ -24,7 +26,7 @@ func TestALostConnectionIsHealed(t *testing.T) {
 		"after a cut header":    func(p *peer, c *Call) { p.send(marked(c.seal()[:20])) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(t *testing.T, c *Client, l *pipeListener) {
+			story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 				safe := start(t.Context(), c, request("safe", true))
 				p := accept(t, l)
 				first := p.call()
@@ -50,7 +52,7 @@ func TestALostConnectionIsHealed(t *testing.T) {
 
 // A call that was never sent is sent on the next connection, whatever it is.
 func TestACallThatWasNotSentIsSentLater(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		var came []<-chan outcome
 		for i := range 3 {
 			came = append(came, start(t.Context(), c, request(fmt.Sprint("call", i), false)))
@@ -72,7 +74,7 @@ func TestACallThatWasNotSentIsSentLater(t *testing.T) {
 }
 
 func TestAnIdleConnectionThatTheServerDropsIsNotNoticed(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		for range 3 {
 			came := start(t.Context(), c, request("once", false))
 			p := accept(t, l)
@@ -86,7 +88,7 @@ func TestAnIdleConnectionThatTheServerDropsIsNotNoticed(t *testing.T) {
 
 // The client closes what is idle itself, so that no call meets a server that does.
 func TestAnIdleConnectionIsClosed(t *testing.T) {
-	story(t, func(t *testing.T, c *Client, l *pipeListener) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		came := start(t.Context(), c, request("", false))
 		p := accept(t, l)
 		p.answer(p.call())
@@ -109,7 +111,7 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 func TestAServerThatIsAwayIsTriedAgain(t *testing.T) {
 	away := errors.New("away")
 	var attempts []time.Time
-	story(t, func(t *testing.T, c *Client, _ *pipeListener) {
+	story(t, func(t *testing.T, c *Client, _ *socktest.PipeListener) {
 		o := <-start(t.Context(), c, request("", true))
 		o.check(t, "", ErrNotSent)
 		o.check(t, "", away)

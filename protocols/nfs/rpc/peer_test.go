@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+
+	"forebay/protocols/sock/socktest"
 )
 
 // peer is a server that does what the test says, call by call.
@@ -21,7 +23,7 @@ func newPeer(t testing.TB, nc net.Conn) *peer {
 }
 
 // accept takes a connection that a client makes.
-func accept(t testing.TB, l *pipeListener) *peer {
+func accept(t testing.TB, l *socktest.PipeListener) *peer {
 	t.Helper()
 	nc, err := l.Accept()
 	if err != nil {
@@ -80,10 +82,10 @@ func request(args string, idempotent bool) *Request {
 }
 
 // story runs a test in a bubble with a client that talks to a peer. In the end the client is closed, and nothing may be left.
-func story(t *testing.T, play func(t *testing.T, c *Client, l *pipeListener), change ...func(*ClientOptions)) {
+func story(t *testing.T, play func(t *testing.T, c *Client, l *socktest.PipeListener), change ...func(*ClientOptions)) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newPipeListener()
-		o := ClientOptions{Address: "peer", Program: echoProgram, Version: echoHigh, Dial: l.dial}
+		l := socktest.NewPipeListener()
+		o := ClientOptions{Address: "peer", Program: echoProgram, Version: echoHigh, Dial: l.Dial}
 		for _, f := range change {
 			f(&o)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"forebay/protocols/nfs/xdr"
+	"forebay/protocols/sock/socktest"
 )
 
 // The program that the tests serve.
@@ -122,8 +123,8 @@ type rig struct {
 func newRig(t testing.TB, l net.Listener, change ...func(*ServerOptions)) *rig {
 	t.Helper()
 	r := &rig{t: t, echo: newEcho(), address: l.Addr().String(), dial: new(net.Dialer).DialContext, served: make(chan error, 1)}
-	if pipe, ok := l.(*pipeListener); ok {
-		r.dial = pipe.dial
+	if pipe, ok := l.(*socktest.PipeListener); ok {
+		r.dial = pipe.Dial
 	}
 	o := ServerOptions{Programs: []Program{r.echo}}
 	for _, f := range change {
@@ -278,46 +279,5 @@ type bytes []byte
 
 func (b bytes) Encode(e *xdr.Encoder)  { e.Fixed(b) }
 func (b *bytes) Decode(d *xdr.Decoder) { *b = append([]byte(nil), d.Rest()...) }
-
-// pipeListener accepts the other ends of pipes in memory.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	close func()
-}
-
-func newPipeListener() *pipeListener {
-	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	l.close = sync.OnceFunc(func() { close(l.done) })
-	return l
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.close()
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.done:
-		return nil, errors.New("nobody listens")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 const minute = time.Minute

@@ -10,13 +10,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"forebay/protocols/sock/socktest"
 )
 
 func args(p string) []byte { return []byte(p) }
 
 func TestACallIsAnsweredWithTheProgramsVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		defer r.end()
 		c := r.raw()
 		defer c.Close()
@@ -59,7 +61,7 @@ func TestACallIsAnsweredWithTheProgramsVerdict(t *testing.T) {
 
 func TestAHitOvertakesASlowCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		defer r.end()
 		c := r.raw()
 		defer c.Close()
@@ -80,7 +82,7 @@ func TestArgumentsOfASlowCallStay(t *testing.T) {
 	for name, length := range map[string]int{"short": 100, "long": 100 << 10} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, newPipeListener())
+				r := newRig(t, socktest.NewPipeListener())
 				defer r.end()
 				c := r.raw()
 				defer c.Close()
@@ -101,7 +103,7 @@ func TestArgumentsOfASlowCallStay(t *testing.T) {
 
 func TestDataFollowsTheResultsPadded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		defer r.end()
 		c := r.raw()
 		defer c.Close()
@@ -124,7 +126,7 @@ func TestDataFollowsTheResultsPadded(t *testing.T) {
 // With all calls taken the reader waits; nothing is lost, and it goes on when one ends.
 func TestMoreCallsThanAllowedWaitInTheSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener(), func(o *ServerOptions) { o.Limits.Calls = 3 })
+		r := newRig(t, socktest.NewPipeListener(), func(o *ServerOptions) { o.Limits.Calls = 3 })
 		defer r.end()
 		c := r.raw()
 		defer c.Close()
@@ -180,7 +182,7 @@ func TestMemoryOfRecordsIsBoundedAndComesBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := &counted{left: left}
-				r := newRig(t, newPipeListener(), func(o *ServerOptions) {
+				r := newRig(t, socktest.NewPipeListener(), func(o *ServerOptions) {
 					o.Limits.Record, o.Limits.Memory, o.Buffers = 100<<10, 250<<10, b
 				})
 				defer r.end()
@@ -216,7 +218,7 @@ func TestAClientThatNeverReadsIsDropped(t *testing.T) {
 	for name, procedure := range map[string]uint32{"hits": procData, "slow calls": procLate} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, newPipeListener(), func(o *ServerOptions) { o.StallTimeout = time.Minute; o.Limits.Calls = 4 })
+				r := newRig(t, socktest.NewPipeListener(), func(o *ServerOptions) { o.StallTimeout = time.Minute; o.Limits.Calls = 4 })
 				defer r.end()
 				c := r.raw()
 				go func() {
@@ -243,7 +245,7 @@ func TestAClientThatNeverReadsIsDropped(t *testing.T) {
 // A client that is slow but goes on is served, however long it takes.
 func TestASlowReaderIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener(), func(o *ServerOptions) { o.StallTimeout = time.Minute })
+		r := newRig(t, socktest.NewPipeListener(), func(o *ServerOptions) { o.StallTimeout = time.Minute })
 		defer r.end()
 		c := r.raw()
 		defer c.Close()
@@ -272,7 +274,7 @@ func TestASilentPeerIsDropped(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, newPipeListener())
+				r := newRig(t, socktest.NewPipeListener())
 				defer r.end()
 				peer := r.raw()
 				defer peer.Close()
@@ -297,7 +299,7 @@ func TestASilentPeerIsDropped(t *testing.T) {
 
 func TestAClientThatWaitsForASlowCallIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		defer r.end()
 		c := r.raw()
 		defer c.Close()
@@ -321,7 +323,7 @@ func TestWhatIsNoCallEndsTheConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, newPipeListener())
+				r := newRig(t, socktest.NewPipeListener())
 				defer r.end()
 				c := r.raw()
 				defer c.Close()
@@ -336,7 +338,7 @@ func TestWhatIsNoCallEndsTheConnection(t *testing.T) {
 
 func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener(), func(o *ServerOptions) { o.Limits.Connections = 2 })
+		r := newRig(t, socktest.NewPipeListener(), func(o *ServerOptions) { o.Limits.Connections = 2 })
 		defer r.end()
 		a, b, c := r.raw(), r.raw(), r.raw()
 		defer a.Close()
@@ -357,7 +359,7 @@ func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
 
 func TestAShutdownAnswersWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		c := r.raw()
 		defer c.Close()
 		c.send(callRecord(1, procSlow, args("late")))
@@ -384,7 +386,7 @@ func TestAShutdownAnswersWhatRuns(t *testing.T) {
 
 func TestAShutdownThatMayNotWaitCancelsWhatRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		c := r.raw()
 		defer c.Close()
 		c.send(callRecord(1, procSlow, nil))
@@ -405,7 +407,7 @@ func TestAShutdownThatMayNotWaitCancelsWhatRuns(t *testing.T) {
 // A client that goes away doesn't end its calls: it may come back and ask again.
 func TestALostConnectionDoesNotCancelItsCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, newPipeListener())
+		r := newRig(t, socktest.NewPipeListener())
 		defer r.end()
 		c := r.raw()
 		c.send(callRecord(1, procSlow, nil))
@@ -428,7 +430,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		s := NewServer(ServerOptions{})
 		served := make(chan error)
-		go func() { served <- s.Serve(ctx, newPipeListener()) }()
+		go func() { served <- s.Serve(ctx, socktest.NewPipeListener()) }()
 		synctest.Wait()
 		cancel()
 		if err := <-served; err != nil {
@@ -436,7 +438,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		}
 		s.Shutdown(ctx)
 		s.Shutdown(ctx)
-		if err := s.Serve(context.Background(), newPipeListener()); err != nil {
+		if err := s.Serve(context.Background(), socktest.NewPipeListener()); err != nil {
 			t.Error("after the shutdown:", err)
 		}
 	})
