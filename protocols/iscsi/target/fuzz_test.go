@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"forebay/protocols/iscsi"
+	"forebay/protocols/scsi"
 	"forebay/protocols/scsi/scsitest"
 )
 
@@ -43,12 +44,14 @@ func agreed(how byte) []string {
 func FuzzPDUs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte, how byte) {
 		synctest.Test(t, func(t *testing.T) {
-			store := &pinning{Mem: scsitest.NewMem(64 << 10)}
+			const size = 64 << 10
+			store := &pinning{Mem: scsitest.NewMem(size)}
 			store.Cold = how&0x80 != 0
 			r := newRig(t, leastMemory, func(r *rig, s *setup) {
 				s.store, r.pool.left = store, 4<<20
 				s.Limits.Commands = testCommands
 			})
+			r.unit.SetGeometry(scsi.Geometry{BlockSize: blockSize, PhysicalBlock: 4096, Blocks: size / blockSize})
 			c := r.raw(how&withDigests != 0)
 			c.cmdSN = 1
 			answer := c.logIn(agreed(how)...)
