@@ -50,7 +50,7 @@ type launched struct {
 	held   ranged
 	told   told            // resume or giveUp, made once
 	ctx    context.Context //nolint:containedctx // it belongs to the call
-	start  time.Time       // of the array's call
+	start  time.Duration   // of the array's call, since the volume was opened
 	done   func(error)
 	answer func(error) // answered, made once
 }
@@ -63,7 +63,7 @@ func (l *launched) begin() {
 		go l.proceed()
 		return
 	}
-	if l.start = time.Now(); !v.launcher.Launch(l.p, l.off, l.answer) {
+	if l.start = time.Since(v.opened); !v.launcher.Launch(l.p, l.off, l.answer) {
 		go l.proceed()
 	}
 }
@@ -77,7 +77,7 @@ func (l *launched) resume() {
 // answered takes the array's answer. With an error the write goes on as one that waits: the array may have it wait, or do it in another way.
 func (l *launched) answered(err error) {
 	v := l.v
-	v.stats.Datastore(stats.Write, len(l.w.p), time.Since(l.start), err != nil)
+	v.stats.Datastore(stats.Write, len(l.w.p), time.Since(v.opened)-l.start, err != nil)
 	if err != nil {
 		go l.proceed()
 		return

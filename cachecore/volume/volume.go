@@ -54,6 +54,7 @@ type Volume struct {
 	outage   *Outage
 	calls    calls.Calls
 	launches sync.Pool // of *launched
+	opened   time.Time
 
 	// extent is how far the array reaches; readable is how far anybody may read, which follows when the cache fits the new extent.
 	extent, readable atomic.Int64
@@ -89,7 +90,7 @@ func New(o Options) *Volume {
 		o.Stripes = stripes
 	}
 	v := &Volume{runs: newRuns(o.Stripes), object: o.Object, array: o.Array, store: o.Store, buffers: o.Buffers, stats: o.Stats, locks: newRangeLock(),
-		outage: o.Outage, flash: o.Flash}
+		outage: o.Outage, flash: o.Flash, opened: time.Now()}
 	if o.Flash != nil && o.FlashLasts {
 		v.lasting = newLasting()
 		if hot, ok := o.Flash.(hotFlash); ok {

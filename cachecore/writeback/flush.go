@@ -111,7 +111,7 @@ func (a *Array) Recover(r writelog.Record, at writelog.Position) {
 	case writelog.Resize:
 		iv.index.resize(r.Off, r.Len, a.stretch)
 	}
-	iv.answered(r.Seq, size, time.Now())
+	iv.answered(r.Seq, size)
 	a.mu.backlog += size + overhead
 	iv.place(r.Seq, at)
 	a.mu.seq = max(a.mu.seq, r.Seq)

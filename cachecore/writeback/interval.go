@@ -42,9 +42,9 @@ func (iv *interval) place(seq cachecore.Seq, at writelog.Position) {
 func (iv *interval) at(seq cachecore.Seq) writelog.Position { return iv.places[seq-iv.first] }
 
 // answered enters a record that is durable now.
-func (iv *interval) answered(seq cachecore.Seq, size int64, now time.Time) {
+func (iv *interval) answered(seq cachecore.Seq, size int64) {
 	if iv.records == 0 {
-		iv.began = now
+		iv.began = time.Now()
 	}
 	iv.records++
 	iv.size += size

@@ -21,13 +21,7 @@ func (a *Array) Launch(p []byte, off int64, done func(error)) bool {
 	if len(p) == 0 || a.check(off, int64(len(p))) != nil {
 		return false
 	}
-	tell := func(err error) {
-		if err != nil {
-			a.logFailed(err)
-		}
-		done(err)
-	}
-	t, err := a.begin(writelog.Record{Kind: writelog.Write, Off: off, Len: int64(len(p))}, p, tell)
+	t, err := a.begin(writelog.Record{Kind: writelog.Write, Off: off, Len: int64(len(p))}, p, done)
 	if err == nil && t == nil { // the mode has just become through
 		a.endDirect(errHeld)
 	}

@@ -212,6 +212,9 @@ func (t *ticket) answered(at writelog.Position, err error) {
 		t.done <- err
 		return
 	}
+	if err != nil {
+		t.array.logFailed(err)
+	}
 	t.array.tickets.Put(t)
 	tell(err)
 }
@@ -230,7 +233,7 @@ func (a *Array) enter(t *ticket, at writelog.Position) {
 		iv.index.resize(r.Off, r.Len, a.stretch)
 	}
 	iv.place(r.Seq, at)
-	iv.answered(r.Seq, t.size, time.Now())
+	iv.answered(r.Seq, t.size)
 	if iv.records == 1 || iv.size >= a.mu.limit {
 		a.poke()
 	}

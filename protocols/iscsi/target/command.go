@@ -270,7 +270,7 @@ func (c *conn) queueAnswer(t *task) (kept bool) {
 
 func (c *conn) observe(t *task, inline bool) {
 	if o := c.srv.opts.Observer; o != nil && t.device != nil {
-		o.Observe(t.device, &t.cmd, min(t.cmd.Data.Len(), t.edtl), t.got, time.Since(t.start), inline)
+		o.Observe(t.device, &t.cmd, min(t.cmd.Data.Len(), t.edtl), t.got, time.Since(c.opened)-t.start, inline)
 	}
 }
 

@@ -26,8 +26,8 @@ type task struct {
 	tag    uint32      // initiator task tag
 	cmdSN  uint32
 	flags  byte
-	edtl   int // expected data transfer length, bytes
-	start  time.Time
+	edtl   int           // expected data transfer length, bytes
+	start  time.Duration // since the connection was opened
 
 	immediate bool   // it took no place in the command window
 	launched  func() // what a device that the task was launched at calls; it stays with the task
@@ -93,7 +93,7 @@ func (c *conn) newTask(h iscsi.Header) *task {
 		t.cmd.Room = t.edtl
 	}
 	t.device, t.unit = c.session.device(t.lun[:])
-	t.start = time.Now()
+	t.start = time.Since(c.opened)
 	return t
 }
 
