@@ -50,14 +50,28 @@ func (x *index) put(off, n int64, seq cachecore.Seq) {
 
 func (x *index) enter(b cachecore.Block, e extent) {
 	if e.to-e.from == cachecore.BlockSize {
-		x.clear(b)
-		x.whole[b] = e
-		x.bytes += cachecore.BlockSize
+		x.enterWhole(b, e)
+		return
+	}
+	if list := x.parts[b]; len(list) > 0 && list[len(list)-1].to <= e.from { // as sequential writes come
+		x.parts[b] = append(list, e)
+		x.bytes += int64(e.to - e.from)
 		return
 	}
 	list := append(cut(x.take(b), e.from, e.to), e)
 	slices.SortFunc(list, func(a, b extent) int { return int(a.from) - int(b.from) })
 	x.keep(b, list)
+}
+
+// enterWhole is enter of a whole block, with as few looks into the maps as there may be: it comes with every write.
+func (x *index) enterWhole(b cachecore.Block, e extent) {
+	if len(x.parts) > 0 && x.parts[b] != nil {
+		x.take(b)
+	}
+	had := len(x.whole)
+	if x.whole[b] = e; len(x.whole) > had {
+		x.bytes += cachecore.BlockSize
+	}
 }
 
 // take removes a block's extents and returns them.
@@ -73,8 +87,6 @@ func (x *index) take(b cachecore.Block) []extent {
 	delete(x.parts, b)
 	return list
 }
-
-func (x *index) clear(b cachecore.Block) { x.take(b) }
 
 func (x *index) keep(b cachecore.Block, list []extent) {
 	if len(list) == 0 {
