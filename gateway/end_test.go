@@ -28,7 +28,7 @@ func TestTheEndWithNothingUnderWay(t *testing.T) {
 				t.Errorf("array %d: %d flushes", i+1, x.count("flush"))
 			}
 		}
-		if _, err := initiator.Dial(t.Context(), initiator.Options{Portal: "pipe", Target: "iqn.2026-11.example:vol1", Dial: w.pipes.dial}); err == nil {
+		if _, err := initiator.Dial(t.Context(), initiator.Options{Portal: "pipe", Target: "iqn.2026-11.example:vol1", Dial: w.pipes.Dial}); err == nil {
 			t.Error("a login after the end")
 		}
 		if err := w.Ready(); err == nil {

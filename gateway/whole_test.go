@@ -2,9 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"net"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +10,7 @@ import (
 	"forebay/configs"
 	"forebay/protocols/iscsi/initiator"
 	"forebay/protocols/scsi"
+	"forebay/protocols/sock/socktest"
 )
 
 // whole is a gateway that serves, within a bubble: arrays in memory below, initiators over pipes above.
@@ -21,7 +19,7 @@ type whole struct {
 	t      *testing.T
 	log    *lines
 	sans   []*san
-	pipes  *pipes
+	pipes  *socktest.PipeListener
 	failed chan error // of the control plane
 
 	stop  func()
@@ -32,7 +30,7 @@ type whole struct {
 // whenServed runs a test with a gateway of so many volumes, vol1 on LUN 0 and so on. The test ends it.
 func whenServed(t *testing.T, volumes int, hold configs.OnArrayLoss, begin func(*san), test func(*testing.T, *whole)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &whole{t: t, log: newLines(t), pipes: newPipes(), failed: make(chan error, 1), ended: make(chan error, 1)}
+		w := &whole{t: t, log: newLines(t), pipes: socktest.NewPipeListener(), failed: make(chan error, 1), ended: make(chan error, 1)}
 		config := &configs.Config{Gateway: configs.Gateway{Name: "gw-a", Tiers: []configs.Tier{{Pool: "fast", RAM: mib}}, Listen: configs.Listen{API: configs.Off}}}
 		w.Gateway = New(Options{Config: config, Log: w.log.logger()})
 		p, err := newPool(config.Gateway.Tiers[0], false, w.Gateway.log)
@@ -67,7 +65,7 @@ func (w *whole) addVolume(i int, hold configs.OnArrayLoss, begin func(*san)) {
 // logIn is an initiator's session.
 func (w *whole) logIn() *initiator.Session {
 	w.t.Helper()
-	s, err := initiator.Dial(w.t.Context(), initiator.Options{Portal: "pipe", Target: "iqn.2026-11.example:vol1", Dial: w.pipes.dial})
+	s, err := initiator.Dial(w.t.Context(), initiator.Options{Portal: "pipe", Target: "iqn.2026-11.example:vol1", Dial: w.pipes.Dial})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -112,41 +110,4 @@ func (w *whole) end(most time.Duration) error {
 		w.t.Errorf("the end takes %v", took)
 	}
 	return err
-}
-
-// pipes is a listener whose connections are pipes.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.done) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-p.done:
-		return nil, errors.New("nobody listens")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/rpc"
+	"forebay/protocols/sock/socktest"
 )
 
 func TestLostConnectionsToAFilerAreSurvivedWhenAsked(t *testing.T) {
@@ -81,13 +82,13 @@ func TestAFilerThatAsksForPatienceGetsIt(t *testing.T) {
 // inBubble runs a test of one session with a filer in memory.
 func inBubble(t *testing.T, o Options, test func(t *testing.T, f *filer, s *fileSession)) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newMemoryListener()
+		l := socktest.NewPipeListener()
 		f := serveFiler(t, l, testSize)
 		o.CommandTimeout, o.Depth = 30*time.Second, 4
 		at := &file{opts: o, handle: nfs.Handle(filerFile), readMax: filerMax, writeMax: filerMax}
 		at.mu.verifiers = make(map[nfs.Verifier]struct{})
 		s := newFileSession(at)
-		s.caller.connect = l.dial
+		s.caller.connect = l.Dial
 		defer s.close()
 		test(t, f, s)
 	})
