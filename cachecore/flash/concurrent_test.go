@@ -98,25 +98,27 @@ func TestWhatIsServedIsNeverOlderThanTheReadThatAsks(t *testing.T) {
 			}()
 		}
 	}
-	each(2, v.write)
-	each(3, v.offer)
-	each(3, v.read)
-	each(1, func(_ *Object, r *rand.Rand) {
-		switch r.IntN(40) {
-		case 0:
-			if err := v.s.Resize(bg, small(8+r.IntN(9))); err != nil {
-				v.Fatalf("%v", err)
+	for v.s.Stats().Admitted < 1000 && !t.Failed() { // where the device is slow, less of what is offered is taken in a round of all
+		each(2, v.write)
+		each(3, v.offer)
+		each(3, v.read)
+		each(1, func(_ *Object, r *rand.Rand) {
+			switch r.IntN(40) {
+			case 0:
+				if err := v.s.Resize(bg, small(8+r.IntN(9))); err != nil {
+					v.Fatalf("%v", err)
+				}
+			default:
+				v.s.Stats()
+				o.Contains(0, 100)
 			}
-		default:
-			v.s.Stats()
-			o.Contains(0, 100)
-		}
-	})
-	all.Wait()
+		})
+		all.Wait()
+	}
 	v.quiet()
 	st := v.s.Stats()
 	v.close()
-	if st.Hits == 0 || st.Mismatches != 0 || st.Admitted < 1000 {
+	if st.Hits == 0 || st.Mismatches != 0 {
 		t.Fatalf("%+v", st)
 	}
 }
