@@ -30,7 +30,8 @@ type flashRig struct {
 	flash  *flash.Store
 	object *flash.Object
 	counts *stats.Volume
-	over   bool // the life has ended
+	over   bool   // the life has ended
+	served uint64 // blocks, by flash in the lives that ended
 }
 
 func newFlashRig(t tester, info cachecore.ArrayInfo, slots int) *flashRig {
@@ -72,6 +73,7 @@ func (r *flashRig) end() {
 		return
 	}
 	r.over = true
+	r.served += r.flash.Stats().Hits
 	if err := r.Close(context.Background()); err != nil {
 		r.t.Error(err)
 	}
