@@ -25,6 +25,7 @@ import (
 // write up to there left in it, or something newer. The newer ones all come from one interval, which is cut at some write too, and in which a
 // block is written once, with what it has at the cut: so there is one write such that each of the newer blocks has what it had then.
 func TestB1_WithoutItsLogTheArrayIsInAStateThatTheClientHasSeen(t *testing.T) {
+	t.Parallel()
 	kills := 3
 	if soak() {
 		kills = 30

@@ -23,6 +23,7 @@ func writeBack(s settings) settings {
 // The gateway is killed at random moments while sessions overlap on the same blocks, and its array's connections are cut: after each start
 // every acknowledged write is there, and what is drained at the end is what clients read.
 func TestWriteBackSurvivesKills(t *testing.T) {
+	t.Parallel()
 	kills := 10
 	if soak() {
 		kills = 100
@@ -32,6 +33,7 @@ func TestWriteBackSurvivesKills(t *testing.T) {
 
 // The same with a log in the end of the flash, which is all that the tier has.
 func TestWriteBackWithItsLogInTheFlashSurvivesKills(t *testing.T) {
+	t.Parallel()
 	kills := 3
 	if soak() {
 		kills = 60
@@ -90,6 +92,7 @@ func killedAgainAndAgain(g *gatewayProcess, s settings, load *process, r *relay.
 
 // What is drained is on the array, and write-through takes over; what is written then is there too.
 func TestWriteBackIsDrainedAndChangedOnTheFly(t *testing.T) {
+	t.Parallel()
 	s := writeBack(settings{dir: t.TempDir(), ram: "32MiB"})
 	g := startGateway(t, s)
 	operate := func(args ...string) {

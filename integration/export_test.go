@@ -56,8 +56,10 @@ func must(t testing.TB, what string, err error) {
 
 // The export is held to the model, and the folder behind to the same model; also when the folder is changed behind the gateway's back.
 func TestAnExportOfAFolderIsWhatTheModelSays(t *testing.T) {
+	t.Parallel()
 	for name, cache := range map[string]time.Duration{"remembering": time.Second, "not remembering": 0} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			array, path := folder(t)
 			g := startGateway(t, settings{array: array, ram: "16MiB", export: fmt.Sprintf("squash: none, attribute-cache: %v", cache)})
 			c := g.checker(nfsmodel.Options{Seed: 1, AttributeCache: cache})
@@ -94,6 +96,7 @@ func ganeshas(o nfsmodel.Options) nfsmodel.Options {
 }
 
 func TestAnExportOfAFilerIsWhatTheModelSays(t *testing.T) {
+	t.Parallel()
 	f := startGanesha(t)
 	g := startGateway(t, settings{array: f.over(f.nfs), ram: "16MiB", export: "squash: none, attribute-cache: 1s", policy: "on-array-loss: hold 60s"})
 	c := g.checker(ganeshas(nfsmodel.Options{Seed: 2, AttributeCache: time.Second}))
@@ -127,6 +130,7 @@ func TestAnExportIsWhatTheModelSaysThroughRestarts(t *testing.T) {
 
 // Eight sessions overlap on blocks of a file while the filer's connections are cut every second.
 func TestSharedVerifyOverAFilerWhoseConnectionsAreCut(t *testing.T) {
+	t.Parallel()
 	duration := 12 * time.Second
 	if soak() {
 		duration = 10 * time.Minute
@@ -168,6 +172,7 @@ func TestAWriteOfTheSoleWriterToAFilerDropsNothing(t *testing.T) {
 
 // A disk on a file of a filer.
 func TestADiskOnAFileOfAFiler(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-img")
 	f := startGanesha(t)
 	must(t, "make the file", os.Mkdir(f.path("luns"), 0o755))

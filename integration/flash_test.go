@@ -72,11 +72,13 @@ func behindISCSI(t *testing.T) settings {
 
 // After a clean end flash has everything that it had: the array is not asked.
 func TestFlashIsWarmAfterACleanEnd(t *testing.T) {
+	t.Parallel()
 	t.Run("a file", func(t *testing.T) { warmAfterACleanEnd(t, settings{}) })
 	t.Run("iSCSI", func(t *testing.T) { warmAfterACleanEnd(t, behindISCSI(t)) })
 }
 
 func warmAfterACleanEnd(t *testing.T, s settings) {
+	t.Parallel()
 	g, s, image := filled(t, s)
 	g.stop()
 	g = startGateway(t, s)
@@ -90,11 +92,13 @@ func warmAfterACleanEnd(t *testing.T, s settings) {
 
 // After a kill flash has what had been written to it, all but the last regions; and nothing of what was written to the volume since.
 func TestFlashIsWarmAfterAKill(t *testing.T) {
+	t.Parallel()
 	t.Run("a file", func(t *testing.T) { warmAfterAKill(t, settings{}) })
 	t.Run("iSCSI", func(t *testing.T) { warmAfterAKill(t, behindISCSI(t)) })
 }
 
 func warmAfterAKill(t *testing.T, s settings) {
+	t.Parallel()
 	g, s, image := filled(t, s)
 	command(t, "qemu-io", "-f", "raw", "-c", "write -P 7 1m 64k", "-c", "write -P 8 100m 4k", g.url())
 	g.kill()
@@ -114,6 +118,7 @@ func warmAfterAKill(t *testing.T, s settings) {
 
 // A volume that was served without its flash tier finds nothing in it afterwards.
 func TestFlashHasNothingAfterALifeWithoutIt(t *testing.T) {
+	t.Parallel()
 	g, s, image := filled(t, settings{})
 	g.stop()
 	without := s
@@ -132,6 +137,7 @@ func TestFlashHasNothingAfterALifeWithoutIt(t *testing.T) {
 // Sessions overlap on the same blocks while the gateway is killed, or ended, and started: no read sees what a write has replaced, whether the array
 // acknowledges or the log.
 func TestFlashSurvivesKills(t *testing.T) {
+	t.Parallel()
 	kills := 4
 	if soak() {
 		kills = 60
@@ -141,6 +147,7 @@ func TestFlashSurvivesKills(t *testing.T) {
 		"back":    writeBack,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := write(onFlash(settings{dir: t.TempDir(), listen: freePort(t)}))
 			g := startGateway(t, s)
 			const between = 4 * time.Second // several times what it takes until what was written is flushed, and so goes into flash
@@ -172,6 +179,7 @@ func TestFlashSurvivesKills(t *testing.T) {
 
 // An export reads from flash while it lives, and is what the model says; what others do to files in the folder is seen.
 func TestAnExportOverFlashIsWhatTheModelSays(t *testing.T) {
+	t.Parallel()
 	array, path := folder(t)
 	s := onFlash(settings{dir: t.TempDir(), array: array, export: "squash: none, attribute-cache: 1s"})
 	s.ram = "1MiB"
@@ -189,6 +197,7 @@ func TestAnExportOverFlashIsWhatTheModelSays(t *testing.T) {
 
 // The operator resizes the tier and takes it out while clients verify what they read.
 func TestAFlashTierIsResizedAndRemovedUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := onFlash(settings{dir: t.TempDir()})
 	g := startGateway(t, s)
 	load := start(t, forebay, "bench", g.url(), "--verify", "--shared", "--sessions", "4", "--depth", "4", "--read", "90", "--working-set", "32MiB", "--duration", "8s")
@@ -219,6 +228,7 @@ func TestAFlashTierIsResizedAndRemovedUnderLoad(t *testing.T) {
 
 // What is read from RAM over and over was read from the array once. It is brought to flash beside, and so a kill leaves it warm, but for the last region.
 func TestWhatIsHotInRAMIsWarmAfterAKill(t *testing.T) {
+	t.Parallel()
 	need(t, "qemu-io")
 	const set, region = 64 << 20, 16 << 20
 	s := onFlash(settings{dir: t.TempDir()})

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,15 +165,24 @@ func (g *gatewayProcess) stop() {
 	}
 }
 
-// freePort returns an address on loopback that nobody listens on now.
+// ports are handed out one after another, from below what the system takes for whoever binds or connects to any: what a test has stays free while its server
+// is away, whoever runs beside it.
+var ports atomic.Int32
+
+func init() { ports.Store(20000 + rand.Int32N(8000)) }
+
+// freePort returns an address on loopback that nobody listens on, and no other test has.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", ports.Add(1))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // status asks the gateway as the operator's tool does.

@@ -15,6 +15,7 @@ import (
 // A gateway is killed while only its log has what it acknowledged, and finds another log, or none, when it starts again: the volume is not served as the
 // array has it. With the log in its place again everything is there (PROTOCOL A4).
 func TestA4_AVolumeIsNotServedWithoutTheLogThatHasItsWrites(t *testing.T) {
+	t.Parallel()
 	s, log := onlyLogged(t)
 	away := log + ".away"
 	move(t, log, away)
@@ -39,6 +40,7 @@ func TestA4_AVolumeIsNotServedWithoutTheLogThatHasItsWrites(t *testing.T) {
 
 // Without it an operator has the array served, and that is counted.
 func TestA7_ALossIsDeclaredByAnOperator(t *testing.T) {
+	t.Parallel()
 	s, log := onlyLogged(t)
 	move(t, log, log+".away")
 	g := launch(t, s)

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	_ = flag.Set("test.parallel", "4") // whoever runs beside others waits for time to pass, mostly, and not for a core
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

@@ -46,6 +46,7 @@ func TestExt4OverAnArrayBehindISCSISurvives(t *testing.T) {
 // Eight sessions overlap while the array's connections are cut every second, are slow, are swallowed, and the array is killed and
 // restarted: no wrong block, no command that never ends.
 func TestSharedVerifyOverAnArrayThatComesAndGoes(t *testing.T) {
+	t.Parallel()
 	phase, rounds := 4*time.Second, 1
 	if soak() {
 		phase, rounds = 20*time.Second, 6 // an initiator gives a command up after 30 s

@@ -18,6 +18,7 @@ func (g *gatewayProcess) drained() {
 
 // An export with a write log is held to the model; what is drained is what the folder behind has. Changes behind the gateway's back are seen too.
 func TestAWriteBackExportIsWhatTheModelSays(t *testing.T) {
+	t.Parallel()
 	f := startGanesha(t)
 	array, path := folder(t)
 	for name, x := range map[string]struct {
@@ -27,6 +28,7 @@ func TestAWriteBackExportIsWhatTheModelSays(t *testing.T) {
 		"ganesha": {f.over(f.nfs), f.export, ganeshas(nfsmodel.Options{Seed: 5, AttributeCache: time.Second,
 			Callers: []nfs.Caller{{}, {UID: 1001, GID: 1001, GIDs: []uint32{2001}}, {}}})}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := startGateway(t, writeBack(settings{dir: t.TempDir(), array: x.array, ram: "16MiB", export: "squash: none, attribute-cache: 1s",
 				policy: "on-array-loss: hold 60s"}))
 			c := g.checker(x.o)
@@ -44,6 +46,7 @@ func TestAWriteBackExportIsWhatTheModelSays(t *testing.T) {
 
 // Gateway and filer are killed and started again in between and meanwhile: everything acknowledged is there.
 func TestAWriteBackExportIsWhatTheModelSaysThroughKills(t *testing.T) {
+	t.Parallel()
 	f := startGanesha(t)
 	s := writeBack(settings{dir: t.TempDir(), array: f.over(f.nfs), ram: "16MiB", export: "squash: none, attribute-cache: 1s", policy: "on-array-loss: hold 60s"})
 	s.nfsPort, s.mountPort = port(t, freePort(t)), port(t, freePort(t))
@@ -70,6 +73,7 @@ func TestAWriteBackExportIsWhatTheModelSaysThroughKills(t *testing.T) {
 // The gateway is killed at random moments while sessions overlap on blocks of a file, and the filer's connections are cut: after each start every
 // acknowledged write is there, and what is drained at the end is what clients read.
 func TestAWriteBackExportSurvivesKills(t *testing.T) {
+	t.Parallel()
 	need(t, "nfs-cp")
 	kills := 10
 	if soak() {

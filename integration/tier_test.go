@@ -24,6 +24,7 @@ func (p *process) resident() int64 {
 // The RAM of a pool is changed over and over beside readers and writers: no request fails, no read sees what a write has replaced, and memory that is
 // taken away is given back.
 func TestRAMIsResizedBesideReadersAndWriters(t *testing.T) {
+	t.Parallel()
 	long := 6 * time.Second
 	if soak() {
 		long = time.Minute
@@ -37,6 +38,7 @@ func TestRAMIsResizedBesideReadersAndWriters(t *testing.T) {
 		"NFS":   {settings{array: array, export: "squash: none"}, func(g *gatewayProcess) string { return g.file("verified") }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := startGateway(t, c.settings) // with 64 MiB
 			resize := func(size string) { command(t, forebay, "tier", "ram", "fast", "--api", g.api, "--size", size) }
 			args := []string{"bench", c.url(g), "--verify", "--shared", "--sessions", "4", "--depth", "8", "--read", "80", "--working-set", "192MiB", "--duration", long.String()}

@@ -7,6 +7,7 @@ import (
 // Eight sessions overlap on blocks of a working set four times the RAM tier, so that every block is filled, written, merged and
 // evicted again and again; each read must return a version that was not overwritten before it was sent.
 func TestSharedVerifyFindsNoWrongBlock(t *testing.T) {
+	t.Parallel()
 	duration := "20s"
 	if soak() {
 		duration = "15m"

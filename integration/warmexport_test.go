@@ -17,6 +17,7 @@ const warmFile = 48 << 20 // bytes, several regions of the flash tier
 
 // What flash has of an export's file is found again after a kill, and after a clean end, if the file is what it was; else it is read anew.
 func TestAnExportIsWarmAfterARestart(t *testing.T) {
+	t.Parallel()
 	through := func(s settings) settings { return s }
 	t.Run("a folder", func(t *testing.T) {
 		array, path := folder(t)
@@ -33,6 +34,7 @@ func TestAnExportIsWarmAfterARestart(t *testing.T) {
 }
 
 func warmExport(t *testing.T, array, path string, written func(settings) settings) {
+	t.Parallel()
 	s := written(onFlash(settings{dir: t.TempDir(), array: array, export: "squash: none, attribute-cache: 1s"}))
 	g := startGateway(t, s)
 	name := filepath.Join(path, "image")
