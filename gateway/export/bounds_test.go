@@ -96,6 +96,23 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 }
 
+func TestNamesOfADirectoryAreBoundedAndSoAreThoseOfAll(t *testing.T) {
+	budget := &nameBudget{most: 2 * maxNames}
+	one, two, three := names{of: budget}, names{of: budget}, names{of: budget}
+	for i := range maxNames + 10 {
+		for _, n := range []*names{&one, &two, &three} {
+			n.enter(fmt.Sprint(i), nfs.Handle("h"))
+			if len(n.list) > maxNames {
+				t.Fatalf("%d names of a directory", len(n.list))
+			}
+		}
+		all := len(one.list) + len(two.list) + len(three.list)
+		if used := budget.used.Load(); used != int64(all) || used > budget.most {
+			t.Fatalf("%d names, of %d that are counted", all, used)
+		}
+	}
+}
+
 // Reading ahead is nobody's read: it counts neither as a hit nor as a miss.
 func TestReadingAheadIsNotCountedAsReading(t *testing.T) {
 	count := new(stats.Volume)

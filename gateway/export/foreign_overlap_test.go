@@ -134,3 +134,58 @@ func TestQuestionsOfTheSameTimeShareAnAnswer(t *testing.T) {
 		}
 	})
 }
+
+// Without an attribute cache an answer is as of after the question, also if the same is being asked already.
+func TestQuestionsOfTheSameTimeAreAskedApartWithoutAnAttributeCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, without)
+		h := r.mem.Put("a", of('a', 100))
+		late := r.mem.Hold(nfstest.After, nfstest.Only(nfs.ProcGetAttr))
+		first := start(func() { r.root.GetAttr(h) })
+		<-late.Caught
+		nfstest.User{T: t, FS: r.mem}.Write(h, 100, nfs.FileSync, of('b', 100))
+		second := start(func() {
+			if got := r.root.GetAttr(h); got.Attr.Size != 200 {
+				t.Errorf("size %d", got.Attr.Size)
+			}
+		})
+		synctest.Wait()
+		late.Release()
+		<-first
+		<-second
+	})
+}
+
+// picky is an array that shows a user nothing.
+type picky struct{ nfs.FileSystem }
+
+func (p picky) Do(ctx context.Context, c *nfs.Caller, proc nfs.Procedure, a, r nfs.Message) error {
+	err := p.FileSystem.Do(ctx, c, proc, a, r)
+	if m, ok := r.(*nfs.GetAttrResult); ok && c.UID == 1000 {
+		m.Status = nfs.ErrAcces
+	}
+	return err
+}
+
+func TestWhatIsRefusedToOneIsAskedForByOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(o *Options) { o.Files = picky{o.Files} })
+		h := r.mem.Put("a", of('a', 100))
+		late := r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcGetAttr))
+		refused := start(func() {
+			if got := r.root.As(1000, 100).GetAttr(h); got.Status != nfs.ErrAcces {
+				t.Error(got.Status)
+			}
+		})
+		<-late.Caught
+		let := start(func() {
+			if got := r.root.GetAttr(h); got.Status != nfs.OK || got.Attr.Size != 100 {
+				t.Error(got.Status, got.Attr.Size)
+			}
+		})
+		synctest.Wait()
+		late.Release()
+		<-refused
+		<-let
+	})
+}

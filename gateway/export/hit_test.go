@@ -19,6 +19,21 @@ func TestWhatIsCachedIsReadWithoutTheArray(t *testing.T) {
 	}
 }
 
+func TestWhatIsCachedIsReadWithoutWaiting(t *testing.T) {
+	r := newRig(t)
+	h := r.mem.Put("a", of('a', 10000))
+	var result nfs.ReadResult
+	data := new(pieces)
+	a := &nfs.ReadArgs{File: h, Offset: 5000, Count: 10000}
+	if r.export.ReadNow(&nfs.Caller{}, a, &result, data) {
+		t.Error("what isn't cached")
+	}
+	r.expect(h, of('a', 10000))
+	if !r.export.ReadNow(&nfs.Caller{}, a, &result, data) || result.Count != 5000 || !result.EOF || len(data.take()) != 5000 {
+		t.Errorf("%+v, %d bytes", result, len(data.bytes))
+	}
+}
+
 func TestNamesAndRightsAreAnsweredWithoutTheArray(t *testing.T) {
 	r := newRig(t)
 	h := r.mem.Put("a", of('a', 100))
@@ -44,7 +59,8 @@ func TestNamesAndRightsAreAnsweredWithoutTheArray(t *testing.T) {
 func TestNamesThatAreNotThereAndLockFilesAreAlwaysAskedFor(t *testing.T) {
 	r := newRig(t)
 	r.mem.Put(".lck-1", nil)
-	for _, name := range []string{"missing", ".lck-1"} {
+	r.mem.Put(".lckmore", nil)
+	for _, name := range []string{"missing", ".lck-1", ".lckmore", ".", ".."} { // dots are other names for what has one
 		r.root.Lookup(r.mem.Root(), name)
 		if n := r.asks(nfs.ProcLookup, func() { r.root.Lookup(r.mem.Root(), name) }); n != 1 {
 			t.Errorf("%s: %d LOOKUPs", name, n)

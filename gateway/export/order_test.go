@@ -3,7 +3,9 @@ package export
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
@@ -24,6 +26,25 @@ func TestAttributesOfBeforeAChangeAreNotTakenForThoseAfterIt(t *testing.T) {
 		t.Errorf("size %d", got.Attr.Size)
 	}
 	r.expect(h, append(of('a', 100), of('b', 100)...))
+}
+
+// A name that was looked up before a RENAME, and is answered after it, leads nowhere any more.
+func TestANameThatARenameOvertookIsNotRemembered(t *testing.T) {
+	r := newRig(t)
+	h, root := r.mem.Put("a", of('a', 100)), r.mem.Root()
+	var one atomic.Bool
+	late := r.mem.Hold(nfstest.After, func(p nfs.Procedure, _ nfs.Message) bool { return p == nfs.ProcLookup && !one.Swap(true) })
+	looked := start(func() { r.root.Lookup(root, "a") })
+	<-late.Caught
+	r.root.Rename(root, "a", root, "b")
+	r.root.Lookup(root, "b")
+	late.Release()
+	<-looked
+	r.root.GetAttr(root)
+	r.root.GetAttr(h)
+	if got := r.root.Lookup(root, "a"); got.Status != nfs.ErrNoEnt {
+		t.Error(got.Status)
+	}
 }
 
 // A fill that read before a WRITE installs nothing after it.
@@ -79,6 +100,34 @@ func TestWritesOfTheSameBytesReachTheArrayInOrder(t *testing.T) {
 	r.expect(h, got)
 }
 
+// The attributes that a SETATTR and a WRITE answer are those of no other moment: neither reaches the array while the other is under way.
+func TestASetAttrAndAWriteOfAFileWaitForEachOther(t *testing.T) {
+	for name, c := range map[string]struct{ first, second nfs.Procedure }{
+		"a SETATTR for a WRITE": {nfs.ProcWrite, nfs.ProcSetAttr}, "a WRITE for a SETATTR": {nfs.ProcSetAttr, nfs.ProcWrite},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				h := r.mem.Put("a", of('a', 100))
+				change := map[nfs.Procedure]func(){
+					nfs.ProcWrite:   func() { r.root.Write(h, 200, nfs.FileSync, of('b', 100)) },
+					nfs.ProcSetAttr: func() { r.root.Chmod(h, 0o600) },
+				}
+				held := r.mem.Hold(nfstest.After, nfstest.Only(c.first))
+				first := start(change[c.first])
+				<-held.Caught
+				var second <-chan struct{}
+				if n := r.asks(c.second, func() { second = start(change[c.second]); synctest.Wait() }); n != 0 {
+					t.Errorf("%v reaches the array", c.second)
+				}
+				held.Release()
+				<-first
+				<-second
+			})
+		})
+	}
+}
+
 func TestE3_WhatAWriteOfUnknownOutcomeLeftIsReadFromTheArray(t *testing.T) {
 	for name, stage := range map[string]nfstest.Stage{"executed": nfstest.After, "not executed": nfstest.Before} {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +156,35 @@ func TestE1_WhatAnArrayForgotThatRestartedIsNotServed(t *testing.T) {
 	r.expect(h, of('a', 8192))
 	if got := r.root.Commit(h); got.Verifier != before.Verifier {
 		t.Error("the client is not told of the new verifier")
+	}
+}
+
+// An array that says no attributes with a COMMIT tells by its verifier alone.
+func TestE1_WhatAnArrayForgotThatRestartedIsNotServedAfterACommit(t *testing.T) {
+	r := newRig(t, lying(nfs.ProcCommit, func(r nfs.Message) error {
+		r.(*nfs.CommitResult).Wcc = nfs.WccData{}
+		return nil
+	}))
+	h := r.mem.Put("a", of('a', 8192))
+	r.root.Write(h, 0, nfs.Unstable, of('b', 8192))
+	r.expect(h, of('b', 8192))
+	r.mem.Restart()
+	r.root.Commit(h)
+	r.expect(h, of('a', 8192))
+}
+
+// A WRITE that goes in pieces is no more durable than the least of them.
+func TestAWriteInPiecesIsAsStableAsTheLeastOfThem(t *testing.T) {
+	pieces := 0
+	r := newRig(t, func(o *Options) { o.Files = nfstest.New(nfstest.Options{WriteMax: 1000}) }, lying(nfs.ProcWrite, func(r nfs.Message) error {
+		if pieces++; pieces == 2 {
+			r.(*nfs.WriteResult).Committed = nfs.Unstable
+		}
+		return nil
+	}))
+	h := r.export.opts.Files.(*liar).FileSystem.(*nfstest.Mem).Put("a", nil)
+	if got := r.root.Write(h, 0, nfs.DataSync, of('a', 3000)); got.Status != nfs.OK || got.Count != 3000 || got.Committed != nfs.Unstable {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -215,3 +215,13 @@ func TestNewObjectsInherit(t *testing.T) {
 		t.Errorf("root with another group: %+v", a)
 	}
 }
+
+// To the kernel, the id that nobody has means to leave the owner as it is.
+func TestNothingIsGivenToNobody(t *testing.T) {
+	_, u, root := rig(t)
+	f := makeFile(t, u, root, "f", 0o644)
+	nobody := nfs.Some[uint32](1<<32 - 1)
+	for name, a := range map[string]nfs.SetAttr{"user": {UID: nobody}, "group": {GID: nobody}, "both": {UID: nobody, GID: nobody}} {
+		expect(t, name, u.SetAttr(f, a).Status, nfs.ErrInval)
+	}
+}

@@ -8,6 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What was written UNSTABLE is gone with the memory of the machine.
+func TestTheVerifierIsAnotherOneWhenTheMachineRestarts(t *testing.T) {
+	before, after := verifier{boot: "1"}, verifier{boot: "2"}
+	if before.now() == after.now() {
+		t.Error("it is the same")
+	}
+}
+
 func TestLossesAreRememberedUntilTheMachineRestarts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

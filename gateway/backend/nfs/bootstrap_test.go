@@ -164,8 +164,9 @@ func TestAFilerIsCalledFromAReservedPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	dial := Options{}.withDefaults().Dial
 	for range 3 {
-		ours, err := dialReserved(t.Context(), "tcp", l.Addr().String())
+		ours, err := dial(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

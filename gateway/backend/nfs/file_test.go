@@ -129,6 +129,20 @@ func TestE1_WhatWasWrittenDurablyIsNotLost(t *testing.T) {
 	})
 }
 
+func TestAFilerThatAnswersADurableWriteAsAnotherIsRefused(t *testing.T) {
+	disk(t, func(t *testing.T, a *File, s *san, _ *fileEvents) {
+		unstable := twist(func(_ wire.Procedure, r wire.Message, _ *rpc.Call) bool {
+			if w, ok := r.(*wire.WriteResult); ok {
+				w.Committed = wire.Unstable
+			}
+			return false
+		})
+		s.twist.Store(&unstable)
+		mustBe(t, "a write", fill(a, 0, "A", cachecore.WriteOptions{}), nil)
+		mustBe(t, "a durable write", errors.Is(fill(a, 0, "B", cachecore.WriteOptions{FUA: true}), errNotStable), true)
+	})
+}
+
 func TestE1_AFlushThatWasUnderWayWhenALossWasFoundFails(t *testing.T) {
 	disk(t, func(t *testing.T, a *File, s *san, e *fileEvents) {
 		mustBe(t, "write", fill(a, 0, "A", cachecore.WriteOptions{}), nil)
@@ -280,6 +294,7 @@ func TestOnlyARegularFileOfBlocksIsOpened(t *testing.T) {
 		}
 		for _, o := range []FileOptions{{Path: "dir/file"}, {Path: "dir/file", BlockSize: 1024}, {Path: "dir", BlockSize: 512},
 			{Path: "", BlockSize: 512}, {Path: "short", BlockSize: 512}, {Path: "link", BlockSize: 512}, {Path: "dir/../dir/file", BlockSize: 512},
+			{Path: "../dir/file", BlockSize: 512}, {Path: "dir/../file", BlockSize: 512},
 			{Path: "dir/file/more", BlockSize: 512}, {Path: "dir/none", BlockSize: 512}} {
 			if open(o) == nil {
 				t.Errorf("%+v is opened", o)

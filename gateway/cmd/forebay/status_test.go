@@ -126,3 +126,26 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+const exportTables = `
+NFS CLIENT       SINCE                CALLS  IN FLIGHT
+192.0.2.9:700    2026-11-02 03:04:06  12345  3
+192.0.2.10:1023  2026-11-02 03:04:06  1      0
+
+EXPORT  PROCEDURE  CALLS  NOT OK  p50 (us)  p99
+/vms    LOOKUP     100    7       45.0      900.5
+/vms    READ       9000   0       -         -
+`
+
+func TestStatusShowsExportsAndTheirClients(t *testing.T) {
+	s := sample()
+	s.Gateway.NFS, s.Gateway.Mount = []string{"192.0.2.1:2049"}, []string{"192.0.2.1:20048"}
+	s.Volumes[1].Export, s.Volumes[1].Procedures = "/vms", []api.Procedure{
+		{Name: "LOOKUP", Calls: 100, NotOK: 7, Latency: api.Percentiles{Count: 100, P50: 45, P99: 900.5}}, {Name: "READ", Calls: 9000}}
+	since := s.Sessions[0].Since
+	s.Clients = []api.NFSClient{{Address: "192.0.2.9:700", Since: since, Calls: 12345, InFlight: 3}, {Address: "192.0.2.10:1023", Since: since, Calls: 1}}
+	out, _, err := run(t, "status", "--api", answering(t, s))
+	if err != nil || !strings.HasSuffix(out, exportTables) || !strings.Contains(out, "\nnfs 192.0.2.1:2049  mount 192.0.2.1:20048\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

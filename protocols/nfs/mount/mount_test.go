@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -170,6 +171,28 @@ func TestDumpListsWhatIsMounted(t *testing.T) {
 	call(t, clients[3], ProcMnt, "/home", new(MntResult))
 	call(t, clients[3], ProcUmntAll, "", nil)
 	check()
+}
+
+func TestAHostUnmountsWhatIsItsOwn(t *testing.T) {
+	s := NewServer(new(shelf))
+	ask := func(from string, procedure uint32, p Path) {
+		var e xdr.Encoder
+		p.Encode(&e)
+		c := &rpc.Call{CallHeader: rpc.CallHeader{Version: Version, Procedure: procedure}, Remote: netip.MustParseAddrPort(from), Args: e.Bytes()}
+		s.Serve(t.Context(), c)
+	}
+	for _, from := range []string{"192.0.2.1:700", "192.0.2.2:700"} {
+		ask(from, ProcMnt, "/home")
+		ask(from, ProcMnt, "/long")
+	}
+	ask("192.0.2.1:701", ProcUmnt, "/home")
+	if got, want := s.Mounted(), (MountedList{{"192.0.2.1", "/long"}, {"192.0.2.2", "/home"}, {"192.0.2.2", "/long"}}); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	ask("192.0.2.1:701", ProcUmntAll, "")
+	if got, want := s.Mounted(), (MountedList{{"192.0.2.2", "/home"}, {"192.0.2.2", "/long"}}); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 func TestTheListOfMountsIsBounded(t *testing.T) {

@@ -50,6 +50,34 @@ func TestRepliesFindTheirCallsInAnyOrder(t *testing.T) {
 	})
 }
 
+// Servers remember calls by their XIDs for a while: those of an earlier life of the client, too.
+func TestEveryClientBeginsWithXIDsOfItsOwn(t *testing.T) {
+	first := map[uint32]bool{}
+	for range 4 {
+		story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
+			came := start(t.Context(), c, request("", true))
+			p := accept(t, l)
+			call := p.call()
+			first[call.XID] = true
+			p.answer(call)
+			(<-came).check(t, "", nil)
+		})
+	}
+	if len(first) < 3 {
+		t.Errorf("%v", first)
+	}
+}
+
+func TestAReplyThatIsTooLongEndsTheConnection(t *testing.T) {
+	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
+		came := start(t.Context(), c, request("", false))
+		p := accept(t, l)
+		p.call()
+		p.send([]byte{0x80, 0, 0x40, 0x01})
+		(<-came).check(t, "", ErrProtocol)
+	}, func(o *ClientOptions) { o.Record = 16 << 10 })
+}
+
 func TestCredentialsAreForwarded(t *testing.T) {
 	story(t, func(t *testing.T, c *Client, l *socktest.PipeListener) {
 		r := request("", true)

@@ -67,6 +67,12 @@ func TestACallThatItsCallerGivesUpTellsOfItsLateReply(t *testing.T) {
 			t.Error("the call is over before the server has said so")
 		default:
 		}
+		c.mu.Lock()
+		c.mu.xid = call.XID - 1 // as after 4 billion calls
+		if next := c.nextXID(); next == call.XID {
+			t.Error("another call has its XID")
+		}
+		c.mu.Unlock()
 		p.answer(call)
 		if at := <-fate.Late; !at.IsZero() || c.Stats().Unknown != 0 {
 			t.Errorf("answered late: %v, %+v", at, c.Stats())

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -308,6 +309,57 @@ func TestAClientThatWaitsForASlowCallIsNotIdle(t *testing.T) {
 		r.echo.open <- struct{}{}
 		if xid, _, verdict := c.reply(); xid != 1 || verdict != nil {
 			t.Error(xid, verdict)
+		}
+		c.send(callRecord(2, procEcho, nil)) // on the same connection
+		if xid, _, verdict := c.reply(); xid != 2 || verdict != nil {
+			t.Error(xid, verdict)
+		}
+	})
+}
+
+// countedWrites is a connection that knows how often it was written to.
+type countedWrites struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c countedWrites) Write(p []byte) (int, error) {
+	c.n.Add(1)
+	return c.Conn.Write(p)
+}
+
+// counting is a listener of such connections.
+type counting struct {
+	*socktest.PipeListener
+	writes atomic.Int64
+}
+
+func (l *counting) Accept() (net.Conn, error) {
+	c, err := l.PipeListener.Accept()
+	return countedWrites{c, &l.writes}, err
+}
+
+// Calls that come together, and are answered at once, are answered together.
+func TestRepliesThatAreReadyTogetherLeaveTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &counting{PipeListener: socktest.NewPipeListener()}
+		r := newRig(t, l)
+		r.dial = l.Dial
+		defer r.end()
+		c := r.raw()
+		defer c.Close()
+		var wire []byte
+		for xid := range uint32(20) {
+			wire = append(wire, callRecord(xid, procEcho, args("hits"))...)
+		}
+		c.send(wire)
+		for xid := range uint32(20) {
+			if got, _, _ := c.reply(); got != xid {
+				t.Errorf("XID %d, not %d", got, xid)
+			}
+		}
+		if n := l.writes.Load(); n != 1 {
+			t.Errorf("%d writes", n)
 		}
 	})
 }

@@ -112,6 +112,8 @@ func TestAHandleLeadsToItsExport(t *testing.T) {
 	f := u.Lookup(a, "f").Object
 	expect(t, "rename to another export", u.Rename(a, "f", b, "f").Status, nfs.ErrXDev)
 	expect(t, "link in another export", u.Link(f, b, "f").Status, nfs.ErrXDev)
+	expect(t, "rename with a forged handle", u.Rename(a, "f", nfs.Handle("forged"), "f").Status, nfs.ErrBadHandle)
+	expect(t, "link with a forged handle", u.Link(f, nfs.Handle("forged"), "g").Status, nfs.ErrBadHandle)
 	if other.Find("f") != nil || r.mem.Find("f") == nil {
 		t.Error("something has moved")
 	}

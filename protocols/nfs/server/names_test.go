@@ -51,6 +51,7 @@ func TestNamesAreChecked(t *testing.T) {
 		expect(t, p+" of ..", got, want)
 	}
 	expect(t, "a symbolic link to nowhere", u.Symlink(dir, "s", "").Status, nfs.ErrInval)
+	expect(t, "a symbolic link with a NUL", u.Symlink(dir, "s", "a\x00b").Status, nfs.ErrInval)
 	expect(t, "a symbolic link that is too long", u.Symlink(dir, "s", strings.Repeat("p", nfs.MaxPath+1)).Status, nfs.ErrNameTooLong)
 	expect(t, "a name that is too long, with a handle that is none", u.Lookup(nfs.Handle("x"), long).Status, nfs.ErrBadHandle)
 	for _, p := range []nfs.Procedure{nfs.ProcCreate, nfs.ProcRemove, nfs.ProcRename, nfs.ProcLookup, nfs.ProcLink, nfs.ProcSymlink} {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"net/netip"
 	"slices"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
+	"forebay/protocols/nfs/rpc"
+	"forebay/protocols/nfs/xdr"
 )
 
 var nonIdempotent = []nfs.Procedure{nfs.ProcSetAttr, nfs.ProcCreate, nfs.ProcMkdir, nfs.ProcSymlink, nfs.ProcMknod, nfs.ProcRemove,
@@ -60,6 +63,34 @@ func TestACallThatComesAgainWhileItIsUnderWayWaits(t *testing.T) {
 	}
 }
 
+// When the server is cut down, who waits for another's answer is told to ask again.
+func TestACallThatWaitsForItsAnswerInVainIsToldToComeAgain(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	dir, f := r.fill()
+	var e xdr.Encoder
+	sample(nfs.ProcMkdir, dir, f).Encode(&e)
+	call := func() *rpc.Call {
+		return &rpc.Call{CallHeader: rpc.CallHeader{XID: 7, Procedure: uint32(nfs.ProcMkdir)}, Remote: local, Args: e.Bytes()}
+	}
+	trap := r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcMkdir))
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		r.server.Serve(context.Background(), call())
+	}()
+	<-trap.Caught
+	ctx, cut := context.WithCancel(t.Context())
+	cut()
+	again := call()
+	r.server.Serve(ctx, again)
+	var m nfs.CreateResult
+	if err := decodeResult(again.Results.Bytes(), &m); err != nil || m.Status != nfs.ErrJukebox {
+		t.Errorf("%v, %v", m.Status, err)
+	}
+	trap.Release()
+	<-served
+}
+
 // A call that merely has the same XID is another one.
 func TestOtherCallsAreNoDuplicates(t *testing.T) {
 	r := newRig(t, nfstest.Options{}, nil)
@@ -84,6 +115,29 @@ func TestOtherCallsAreNoDuplicates(t *testing.T) {
 	c.send(1, 0, nfs.ProcRmdir, a)
 	if c.reply(); r.mem.Calls(nfs.ProcRmdir) != 1 {
 		t.Error("another procedure is answered as the first one")
+	}
+}
+
+func TestCallsAreToldApartByAllThatSaysWhoMakesThem(t *testing.T) {
+	key, seen := sipKey{1, 2}, map[uint64]string{}
+	for name, c := range map[string]struct {
+		flavor   rpc.Flavor
+		uid, gid uint32
+		gids     []uint32
+	}{
+		"a user": {rpc.AuthSys, 1, 2, []uint32{3}}, "another user": {rpc.AuthSys, 5, 2, []uint32{3}}, "another group": {rpc.AuthSys, 1, 5, []uint32{3}},
+		"other groups": {rpc.AuthSys, 1, 2, []uint32{5}}, "no groups": {rpc.AuthSys, 1, 2, nil}, "more groups": {rpc.AuthSys, 1, 2, []uint32{3, 3}},
+		"nobody": {rpc.AuthNone, 0, 0, nil}, "root": {rpc.AuthSys, 0, 0, nil},
+	} {
+		cred := rpc.Credentials{Flavor: c.flavor, UID: c.uid, GID: c.gid}
+		cred.SetGIDs(c.gids)
+		sum := sumOf(key, &cred, []byte("args"))
+		if seen[sum] != "" {
+			t.Errorf("%s and %s are one", name, seen[sum])
+		}
+		if seen[sum] = name; sumOf(key, &cred, []byte("args")) != sum {
+			t.Errorf("%s is not the same again", name)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 
 	"forebay/protocols/nfs"
@@ -212,6 +213,7 @@ func TestAClientThatIsNotAdmittedGetsNothing(t *testing.T) {
 			t.Errorf("%v comes to the file system", p)
 		}
 	}
+	expect(t, "a name that is too long, of a stranger", stranger.Lookup(dir, strings.Repeat("n", nfs.MaxName+1)).Status, nfs.ErrAcces)
 	expect(t, "GETATTR of a client", r.user().GetAttr(dir).Status, nfs.OK)
 }
 

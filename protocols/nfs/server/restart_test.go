@@ -2,11 +2,14 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"testing"
 
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
+	"forebay/protocols/nfs/rpc"
+	"forebay/protocols/nfs/xdr"
 )
 
 func TestH2_ACallThatWasAnsweredIsAnsweredTheSameInTheNextLife(t *testing.T) {
@@ -216,6 +219,40 @@ func TestH2_TheIntentIsKeptBeforeTheCallIsExecutedAndTheOutcomeBeforeItIsAnswere
 	_, answer := c.reply()
 	if len(kept) != 2 || kept[0].Step != Intent || kept[0].ID != kept[1].ID || kept[1].ID.XID != 77 || !bytes.Equal(kept[1].Answer, answer) {
 		t.Errorf("%+v\nanswered: % x", kept, answer)
+	}
+}
+
+// severed is a file system that goes on although the server has been cut down meanwhile, as a kernel does.
+type severed struct {
+	FileSystem
+	cut context.CancelFunc
+}
+
+func (f severed) Do(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
+	f.cut()
+	return f.FileSystem.Do(context.WithoutCancel(ctx), c, p, a, r)
+}
+
+// heedful is a Requests that keeps nothing for who can't wait any more.
+type heedful struct{ *MemRequests }
+
+func (h heedful) Keep(ctx context.Context, r Record) {
+	if ctx.Err() == nil {
+		h.MemRequests.Keep(ctx, r)
+	}
+}
+
+func TestH2_AnOutcomeIsKeptThoughTheServerIsCutDown(t *testing.T) {
+	ctx, cut := context.WithCancel(t.Context())
+	kept := heedful{new(MemRequests)}
+	r := newRig(t, nfstest.Options{}, func(r *rig, o *Options) { r.export.Files, o.Requests = severed{r.files, cut}, kept })
+	dir, f := r.fill()
+	var e xdr.Encoder
+	sample(nfs.ProcMkdir, dir, f).Encode(&e)
+	c := &rpc.Call{CallHeader: rpc.CallHeader{XID: 7, Procedure: uint32(nfs.ProcMkdir)}, Remote: local, Args: e.Bytes()}
+	r.server.Serve(ctx, c)
+	if list := kept.Earlier(); len(list) != 2 || list[1].Step != Outcome {
+		t.Errorf("%+v", list)
 	}
 }
 

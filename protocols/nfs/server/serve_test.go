@@ -119,7 +119,7 @@ func TestFailuresAreLoggedButNotEachOfThem(t *testing.T) {
 }
 
 func TestReadsAndWritesAreBounded(t *testing.T) {
-	r := newRig(t, nfstest.Options{ReadMax: math.MaxUint32}, nil)
+	r := newRig(t, nfstest.Options{ReadMax: math.MaxUint32, WriteMax: math.MaxUint32}, nil)
 	h := r.seal(r.mem.Put("f", make([]byte, 3<<20)))
 	u := r.user()
 	for _, cold := range []bool{false, true} {
@@ -131,6 +131,10 @@ func TestReadsAndWritesAreBounded(t *testing.T) {
 			t.Errorf("%v, %d bytes", m.Status, m.Count)
 		}
 	}
+	if m := u.Write(h, 0, nfs.FileSync, make([]byte, MaxTransfer+4096)); m.Status != nfs.OK || m.Count != MaxTransfer {
+		t.Errorf("%v, %d bytes", m.Status, m.Count)
+	}
+	before := r.mem.Calls(nfs.ProcWrite)
 	expect(t, "read too far", u.Read(h, math.MaxUint64, 1).Status, nfs.ErrInval)
 	expect(t, "read too far", u.Read(h, math.MaxInt64, 1).Status, nfs.ErrInval)
 	expect(t, "write too far", u.Write(h, math.MaxUint64, nfs.FileSync, []byte("x")).Status, nfs.ErrFBig)
@@ -140,6 +144,9 @@ func TestReadsAndWritesAreBounded(t *testing.T) {
 	var c nfs.CommitResult
 	u.Do(nfs.ProcCommit, &nfs.CommitArgs{File: h, Offset: math.MaxUint64, Count: 1}, &c)
 	expect(t, "commit too far", c.Status, nfs.ErrInval)
+	if n := r.mem.Calls(nfs.ProcWrite) - before + r.mem.Calls(nfs.ProcSetAttr) + r.mem.Calls(nfs.ProcCreate) + r.mem.Calls(nfs.ProcCommit); n != 0 {
+		t.Errorf("%d calls come to the file system", n)
+	}
 }
 
 // Stability and verifier are the file system's affair.
@@ -248,6 +255,52 @@ func TestAListingIsBounded(t *testing.T) {
 			t.Errorf("%v: %d bytes", p, n)
 		}
 		reply.Release()
+	}
+}
+
+// curt is a file system that says that a listing ends where the client has no room for the next entry.
+type curt struct{ FileSystem }
+
+func (c curt) Do(ctx context.Context, caller *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
+	err := c.FileSystem.Do(ctx, caller, p, a, r)
+	switch r := r.(type) {
+	case *nfs.ReadDirResult:
+		r.EOF = true
+	case *nfs.ReadDirPlusResult:
+		r.EOF = true
+	}
+	return err
+}
+
+func TestASmallListingDoesNotEndWhereTheFileSystemHasNoRoom(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, func(r *rig, _ *Options) { r.export.Files = curt{r.files} })
+	for i := range 20 {
+		r.mem.Put(fmt.Sprintf("file-%02d", i), nil)
+	}
+	u, dir := r.user(), r.root()
+	names, cookie, eof := 0, uint64(0), false
+	for v := (nfs.Verifier{}); !eof; {
+		m := u.ReadDir(dir, cookie, v, 300)
+		if m.Status != nfs.OK || len(m.Entries) == 0 {
+			t.Fatalf("%v, %d entries", m.Status, len(m.Entries))
+		}
+		names += len(m.Entries)
+		cookie, v, eof = m.Entries[len(m.Entries)-1].Cookie, m.Verifier, m.EOF
+	}
+	if names != 22 {
+		t.Errorf("READDIR has %d names", names)
+	}
+	names, cookie, eof = 0, 0, false
+	for v := (nfs.Verifier{}); !eof; {
+		m := u.ReadDirPlus(dir, cookie, v, 300, 600)
+		if m.Status != nfs.OK || len(m.Entries) == 0 {
+			t.Fatalf("%v, %d entries", m.Status, len(m.Entries))
+		}
+		names += len(m.Entries)
+		cookie, v, eof = m.Entries[len(m.Entries)-1].Cookie, m.Verifier, m.EOF
+	}
+	if names != 22 {
+		t.Errorf("READDIRPLUS has %d names", names)
 	}
 }
 
