@@ -27,9 +27,10 @@ type logged struct {
 	mems  map[string]*arraytest.Mem
 	said  *lines
 
-	pool  *pool
-	disks map[string]*disk
-	end   func()
+	gateway *Gateway
+	pool    *pool
+	disks   map[string]*disk
+	end     func()
 }
 
 func newLogged(t *testing.T) *logged {
@@ -63,7 +64,7 @@ func (x *logged) start() {
 	}
 	g := New(Options{Config: config, Log: x.said.logger()})
 	g.store = x.store
-	g.pools["fast"], x.pool, x.disks = p, p, map[string]*disk{}
+	g.pools["fast"], x.gateway, x.pool, x.disks = p, g, p, map[string]*disk{}
 	bases := map[writelog.Shard]cachecore.Epoch{}
 	for i, c := range config.Volumes {
 		name := c.Name

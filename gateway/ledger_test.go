@@ -125,6 +125,17 @@ func TestA4_APoolHasALogWhereVolumesMayHaveWritesInOne(t *testing.T) {
 	}
 }
 
+// A control plane that was emptied, or restored from an old backup, would give epochs out twice.
+func TestA7_AControlPlaneThatKnowsLessThanTheLogIsNotBelieved(t *testing.T) {
+	x := newLogged(t)
+	x.write("vol1", 0, 'a')
+	x.end()
+	x.store = etcd.NewMemory()
+	x.start()
+	x.expectModes(writeback.Lost, writeback.Back)
+	x.said.expect(1, "the control plane is older than the write log", "vol1")
+}
+
 // A loss is declared, counted, and final: what turns up later doesn't count.
 func TestA7_WhatWasDeclaredLostDoesNotComeBack(t *testing.T) {
 	x := newLogged(t)

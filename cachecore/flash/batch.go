@@ -90,6 +90,9 @@ func (r *reserved) publish(sums [lineBlocks]uint32, b blocks, from uint32) {
 	}
 	p := sh.piece(r.id)
 	copy(p[headWords:], sums[:])
+	if from == none { // else the floor is over the older copy
+		r.b.buf.home.s.replaces(sh, p, b)
+	}
 	sh.publish(p, r.id, b)
 	sh.ghost.forget(sh.hash(p.object(), p.line()), b)
 }

@@ -27,8 +27,9 @@
 //
 //   - Every valid block of every footer not below the floor is found in the index, or an extent's mark above its region is durable, or whoever
 //     has made it invalid still waits for that mark, and so does whoever comes to the extent after him.
-//   - So the index forgets a block in four ways only: by a write, which marks; with a checksum that is wrong, which marks; with its object,
-//     which marks; with its region, once the floor is over it, or its footer erased.
+//   - So the index forgets a block in five ways only: by a write, which marks; with a checksum that is wrong, which marks; with its object,
+//     which marks; by another copy of it that was brought at the same time, which marks if a footer has the older; with its region, once the floor is
+//     over it, or its footer erased.
 //   - A mark reaches over the regions that are composed. What is invalid before a footer is composed isn't in it, and what is cached anew
 //     comes into later regions: so it outlives a crash, though its extent is marked.
 //   - What Open can't read, it erases, since it may be readable later, when it is stale.

@@ -79,8 +79,20 @@ func (e *entering) piece(from *footerPiece) bool {
 	ob.pieces--
 	p := sh.piece(id)
 	copy(p[headWords:], from.sums[:])
+	e.replaces(sh, p, from.valid)
 	sh.publish(p, id, from.valid)
 	return true
+}
+
+// replaces is Store.replaces where the gateway was killed before that mark was durable.
+func (e *entering) replaces(sh *shard, p piece, b blocks) {
+	sh.each(p.object(), p.line(), func(old piece, _ uint32) {
+		if below := e.s.regionOf(old[atBlock]).seq + 1; old.valid()&b != 0 && below <= e.contents.footer.seq {
+			ob, _ := e.s.objects.get(p.object())
+			x := extent{ob.key, extentOf(p.line())}
+			e.account.marks[x] = max(e.account.marks[x], below)
+		}
+	})
 }
 
 // leave gives back what was counted and isn't entered.

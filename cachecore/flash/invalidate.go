@@ -66,6 +66,7 @@ func (s *Store) settle(ctx context.Context, ticket uint64) error {
 
 // invalidate returns the latest ticket of the marks that it needs, or that others need for the same extents.
 func (o *Object) invalidate(first cachecore.Block, n uint64) uint64 {
+	object := o.id.Load() // first: a drop has its ticket noted before it changes the number
 	ticket := o.dropped.Load()
 	for n > 0 {
 		line, i, ok := lineOf(first)
@@ -73,7 +74,7 @@ func (o *Object) invalidate(first cachecore.Block, n uint64) uint64 {
 			break
 		}
 		part := min(n, uint64((extentLines-line%extentLines)*lineBlocks-uint32(i)))
-		ticket = max(ticket, o.s.invalidate(o.shard(line), o.key, o.id.Load(), first, uint32(part)))
+		ticket = max(ticket, o.s.invalidate(o.shard(line), o.key, object, first, uint32(part)))
 		first, n = first+cachecore.Block(part), n-part
 	}
 	return ticket
@@ -109,6 +110,20 @@ func (s *Store) removes(sh *shard, object, line uint32, b blocks) seq {
 		}
 	})
 	return needs
+}
+
+// replaces marks the older copies of blocks that are published anew, of which a footer says that they are valid: two may have brought a block at the same time.
+// If the newer copy leaves before the older one (vacateRegion), who writes to the block finds nothing to invalidate.
+func (s *Store) replaces(sh *shard, p piece, b blocks) {
+	needs := seq(0)
+	sh.each(p.object(), p.line(), func(old piece, _ uint32) {
+		if r := s.regionOf(old[atBlock]); old.valid()&b != 0 && r.seq <= s.sealed.Load() {
+			needs = max(needs, r.seq+1)
+		}
+	})
+	if ob, ok := s.objects.get(p.object()); ok && needs > 0 {
+		s.covers(sh, extent{ob.key, extentOf(p.line())}, needs)
+	}
 }
 
 // covers returns the ticket of an extent's mark, a new one if the one there is doesn't reach. Who needs none still waits for one that is on

@@ -62,13 +62,14 @@ func (o *Object) Drop(ctx context.Context) error {
 	return o.drop(ctx, o.id.Load())
 }
 
-// drop gives the object a new number, under which nothing is found, and marks all that was written under the old one.
+// drop gives the object a new number, under which nothing is found, and marks all that was written under the old one. The mark comes before the number: who
+// writes finds either what it is about, or that it is to be waited for.
 func (o *Object) drop(ctx context.Context, id uint32) error {
 	o.s.objects.drop(id)
-	o.id.Store(o.s.objects.attach(o.key, o.epoch))
 	if !o.s.health.down.Load() {
 		o.dropped.Store(o.s.markWhole(o.key, o.hash))
 	}
+	o.id.Store(o.s.objects.attach(o.key, o.epoch))
 	return o.s.settle(ctx, o.dropped.Load())
 }
 

@@ -93,9 +93,7 @@ type Array struct {
 		flushed   uint64        // how many of them a flush has covered
 		cause     error         // of dead and lost, and afterwards why it can't be back
 		stuck     error         // why the oldest interval can't be carried, now
-		hold      time.Time     // no interval is begun until then
-		holdAfter *interval     // a hold begins when it has gone
-		holdFor   time.Duration // and lasts so long
+		holds     []*hold       // of barriers
 		retired   chan struct{} // closed and replaced when an interval has gone, or none will
 		poked     chan struct{} // one: the destager has something to look at
 	}

@@ -58,8 +58,8 @@ const idlePause = time.Minute
 func (a *Array) next(now time.Time) (*interval, time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now.Before(a.mu.hold) {
-		return nil, a.mu.hold.Sub(now)
+	if until := a.heldUntil(); now.Before(until) {
+		return nil, until.Sub(now)
 	}
 	oldest := a.mu.intervals[0]
 	switch {
@@ -153,9 +153,7 @@ func (a *Array) retire(ctx context.Context, iv *interval) bool {
 	a.mu.limit = limit
 	a.mu.intervals = a.mu.intervals[1:]
 	a.mu.backlog -= iv.size + overhead*iv.records
-	if a.mu.holdAfter == iv {
-		a.mu.hold, a.mu.holdAfter = time.Now().Add(a.mu.holdFor), nil
-	}
+	a.beginHolds(iv)
 	a.mu.untrimmed = append(a.mu.untrimmed, iv)
 	free := iv.retire()
 	a.mu.Unlock()

@@ -70,32 +70,6 @@ func (a *Array) sync(ctx context.Context) error {
 	}
 }
 
-// Barrier waits until the array has all that was answered before, and has the destager begin nothing from then on until the hold is over, or Release is
-// called: a snapshot of the array taken meanwhile is a state that the client could have seen.
-func (a *Array) Barrier(ctx context.Context, hold time.Duration) error {
-	a.mu.Lock()
-	a.closeOpen()
-	if len(a.mu.intervals) == 1 {
-		a.mu.hold = time.Now().Add(hold)
-	} else {
-		a.mu.holdAfter, a.mu.holdFor = a.mu.intervals[len(a.mu.intervals)-2], hold
-	}
-	a.mu.Unlock()
-	err := a.sync(ctx)
-	if err != nil {
-		a.Release()
-	}
-	return err
-}
-
-// Release ends a hold.
-func (a *Array) Release() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.mu.hold, a.mu.holdAfter = time.Time{}, nil
-	a.poke()
-}
-
 // Recover enters a record that the log has from an earlier life, in its order, before the first call. They are carried to the array as one
 // interval, so that it never goes back to older content of a block (PROTOCOL E5).
 func (a *Array) Recover(r writelog.Record, at writelog.Position) {
@@ -153,7 +127,7 @@ func (a *Array) Status() Status {
 	rate := a.rate.incoming()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Status{Requested: a.mu.wanted, Effective: a.mu.mode, Reason: a.mu.reason, Dirty: a.mu.backlog, Held: time.Now().Before(a.mu.hold)}
+	s := Status{Requested: a.mu.wanted, Effective: a.mu.mode, Reason: a.mu.reason, Dirty: a.mu.backlog, Held: time.Now().Before(a.heldUntil())}
 	if first := a.mu.intervals[0]; first.records > 0 {
 		s.Oldest = time.Since(first.began)
 	}

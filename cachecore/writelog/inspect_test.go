@@ -41,6 +41,13 @@ func TestInspectTellsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	d := devicetest.FromImage(image)
+	if err := d.WriteDurable(formatted(t, smallSize, smallSegment).Image()[:device.Unit], 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := writelog.Inspect(d, io.Discard); !errors.Is(err, writelog.ErrDamaged) {
+		t.Errorf("a superblock of another log: %v", err)
+	}
 	if err := writelog.Inspect(devicetest.New(smallSize), io.Discard); !errors.Is(err, writelog.ErrNotFormatted) {
 		t.Errorf("zeros: %v", err)
 	}

@@ -86,6 +86,31 @@ func TestA2_VoidOfOlderEpochsLeavesTheNewer(t *testing.T) {
 	}
 }
 
+// What begins anew still tells which epochs are void, by which a control plane that is older than the log is known (PROTOCOL A7).
+func TestA7_AShardThatBeginsAnewKnowsWhatIsVoid(t *testing.T) {
+	d := formatted(t, smallSize, smallSegment)
+	l := open(t, d)
+	for epoch := range 2 {
+		r := record(1, 1, 200)
+		r.Epoch = cachecore.Epoch(4 - epoch)
+		put(t, l, r)
+		if epoch == 0 {
+			if err := l.Void(1, 9); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 2 {
+		if s, known := l.State(1); !known || s.Void != 9 || s.Epoch != 3 {
+			t.Errorf("state %+v, %v", s, known)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, d)
+	}
+}
+
 // TestA5_AVoidShardLearnsAnew: a returning member voids its log and is sent records of older epochs and numbers.
 func TestA5_AVoidShardLearnsAnew(t *testing.T) {
 	d := formatted(t, smallSize, smallSegment)

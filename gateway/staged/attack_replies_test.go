@@ -125,3 +125,31 @@ func TestAFileThatIsGoneWhenItIsCommittedIsNotTakenForEmpty(t *testing.T) {
 		t.Errorf("%+v", w.Wcc.After.Value)
 	}
 }
+
+// A filer may tell no handles in a listing: then nobody knows of which files the attributes are, and some look otherwise by now.
+func TestAListingWithoutHandlesShowsNoFileAsItIsNot(t *testing.T) {
+	r := newRig(t, slow)
+	h := r.mem.Put("a", []byte("old"))
+	r.over(func(c nfs.Caller, _ nfs.Procedure, _, res nfs.Message, next func(c nfs.Caller) error) error {
+		err := next(c)
+		if plus, ok := res.(*nfs.ReadDirPlusResult); ok {
+			for i := range plus.Entries {
+				plus.Entries[i].Handle.Follows = false
+			}
+		}
+		return err
+	})
+	expect := func(follows bool) {
+		t.Helper()
+		for _, e := range r.root.ReadDirPlus(r.mem.Root(), 0, nfs.Verifier{}, 4096, 8192).Entries {
+			if e.Name == "a" && e.Attr.Follows != follows {
+				t.Errorf("attributes follow: %t", e.Attr.Follows)
+			}
+		}
+	}
+	expect(true)
+	r.write(h, 0, []byte("longer"))
+	expect(false)
+	r.drain()
+	expect(true)
+}

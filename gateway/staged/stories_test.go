@@ -155,6 +155,30 @@ func TestE4_WhatTheFilerRefusesForGoodIsSaved(t *testing.T) {
 	}
 }
 
+// What is acknowledged of a file after something of it was saved would be saved too, and nobody told: so it is refused, though the filer would take it by now.
+func TestE4_AFileOfWhichSomethingIsSavedIsNotWritten(t *testing.T) {
+	r := newRig(t, slow)
+	h := r.mem.Put("a", []byte("old"))
+	r.kill()
+	f := &refuser{FileSystem: r.mem, status: nfs.ErrDQuot, which: func(_ nfs.Procedure, a nfs.Message) bool {
+		w, ok := a.(*nfs.WriteArgs)
+		return ok && len(w.Data) > 0
+	}}
+	f.on.Store(true)
+	r.files = f
+	r.start()
+	r.write(h, 0, []byte("lost"))
+	r.drain()
+	f.on.Store(false)
+	if w := r.root.Write(h, 0, nfs.FileSync, []byte("more")); w.Status != nfs.ErrIO || r.Parked() != 1 {
+		t.Errorf("WRITE %v, %d parked", w.Status, r.Parked())
+	}
+	r.drain()
+	if got := r.mem.Get("a"); string(got) != "old" {
+		t.Errorf("the filer has %q", got)
+	}
+}
+
 // A filer that is full keeps nothing from being there once it has room.
 func TestAFilerThatIsFullGetsItLater(t *testing.T) { synctest.Test(t, full) }
 
@@ -181,6 +205,33 @@ func full(t *testing.T) {
 	}
 	if got := r.mem.Get("a"); string(got) != "content" {
 		t.Errorf("the filer has %q", got)
+	}
+}
+
+// The log keeps what the filer has taken until that has committed it.
+func TestE1_NothingIsTrimmedThatTheFilerDoesNotCommit(t *testing.T) {
+	for _, status := range []nfs.Status{nfs.ErrJukebox, nfs.ErrIO, nfs.ErrServerFault} {
+		t.Run(status.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, fast)
+				h := r.mem.Put("a", nil)
+				r.kill()
+				f := &refuser{FileSystem: r.mem, which: func(p nfs.Procedure, _ nfs.Message) bool { return p == nfs.ProcCommit }, status: status}
+				f.on.Store(true)
+				r.files = f
+				r.start()
+				r.write(h, 0, []byte("content"))
+				time.Sleep(10 * time.Second)
+				if got := r.mem.Get("a"); string(got) != "content" || r.array.Status().Dirty == 0 {
+					t.Errorf("the filer has %q, and the log %d bytes", got, r.array.Status().Dirty)
+				}
+				f.on.Store(false)
+				time.Sleep(10 * time.Second)
+				if n := r.array.Status().Dirty; n != 0 || r.Parked() != 0 {
+					t.Errorf("the log has %d bytes, and %d files are saved", n, r.Parked())
+				}
+			})
+		})
 	}
 }
 

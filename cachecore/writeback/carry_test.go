@@ -1,0 +1,252 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"forebay/cachecore"
+	"forebay/cachecore/arraytest"
+	"forebay/cachecore/writelog"
+)
+
+// operations notes what the array is asked, from now on.
+func (r *rig) operations() func() []arraytest.Op {
+	var mu sync.Mutex
+	var list []arraytest.Op
+	r.mem.Intercept(func(_ context.Context, op arraytest.Op, when arraytest.Stage) error {
+		if when == arraytest.Before {
+			mu.Lock()
+			defer mu.Unlock()
+			list = append(list, op)
+		}
+		return nil
+	})
+	return func() []arraytest.Op {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(list)
+	}
+}
+
+func TestAnIntervalIsCarriedInOrderOfAddress(t *testing.T) {
+	r := newRig(t, Back, func(o *Options) { o.Parallel = 1 })
+	for i := range 100 {
+		r.write(int64(i*37%100)*2*blk, of(byte(i), blk))
+	}
+	asked := r.operations()
+	r.run()
+	r.settled()
+	var offs []int64
+	for _, op := range asked() {
+		if op.Kind == arraytest.Write {
+			offs = append(offs, op.Off)
+		}
+	}
+	if len(offs) != 100 || !slices.IsSorted(offs) {
+		t.Errorf("%d writes, at %v", len(offs), offs)
+	}
+}
+
+func TestE5_AnUnmapOfAnEarlierLifeIsZerosOnAnArrayThatUnmapsOtherwiseNow(t *testing.T) {
+	r := newRig(t, Back)
+	if err := r.mem.WriteAt(t.Context(), of('x', blk), 0, cachecore.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Unmap(t.Context(), 0, blk); err != nil {
+		t.Fatal(err)
+	}
+	info := r.mem.Info()
+	info.UnmapZeroes = false
+	r.mem = arraytest.NewMem(info)
+	if err := r.mem.WriteAt(t.Context(), of('x', blk), 0, cachecore.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.restart(Back)
+	r.run()
+	r.settled()
+	r.onArray(0, of(0, blk))
+}
+
+func TestZeroesKeepTheirSpaceUnlessItIsToBeGivenBack(t *testing.T) {
+	r := newRig(t, Back)
+	for i, unmap := range []bool{false, true} {
+		if err := r.WriteZeroes(t.Context(), int64(i)*mib, blk, unmap); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := r.operations()
+	r.run()
+	r.settled()
+	for _, op := range asked() {
+		if op.Kind == arraytest.Unmap && op.Off != mib || op.Kind == arraytest.Zero && op.Off != 0 {
+			t.Errorf("%v at %d", op.Kind, op.Off)
+		}
+	}
+	if kinds := []writelog.Kind{r.log.records[0].Kind, r.log.records[1].Kind}; !slices.Equal(kinds, []writelog.Kind{writelog.Zero, writelog.Unmap}) {
+		t.Errorf("records of %v", kinds)
+	}
+}
+
+// An unmap that leaves anything there is not logged: it must not be followed by what was acknowledged before it.
+func TestAnUnmapWithoutZerosWaitsForWhatWasAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		info := r.mem.Info()
+		info.UnmapZeroes = false
+		r.mem = arraytest.NewMem(info)
+		r.restart(Back)
+		r.write(0, of('a', blk))
+		asked, done := r.operations(), make(chan error, 1)
+		go func() { done <- r.Unmap(context.Background(), 0, blk) }()
+		synctest.Wait()
+		if list := asked(); len(list) > 0 {
+			t.Errorf("the array is asked at once: %v", list[0].Kind)
+		}
+		r.run()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if list := asked(); list[len(list)-1].Kind != arraytest.Unmap || r.log.trimmed != 1 {
+			t.Errorf("the array is asked for %v at last, and trimmed is record %d", list[len(list)-1].Kind, r.log.trimmed)
+		}
+	})
+}
+
+// A reader still looks where an interval says, which the array has by now: the log keeps it, and who drains waits, lest a replay undo what he does next.
+func TestADrainWaitsUntilTheLogForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back, func(o *Options) { o.IntervalAge = time.Millisecond })
+		r.write(0, of('a', blk))
+		read := r.mem.Hold(arraytest.Before, func(op arraytest.Op) bool { return op.Kind == arraytest.Read })
+		got, end := make([]byte, 2*blk), make(chan error, 1)
+		go func() { end <- r.ReadAt(context.Background(), got, 0) }()
+		<-read.Arrived()
+		r.run()
+		time.Sleep(time.Second)
+		drained := make(chan error, 1)
+		go func() { drained <- r.Drain(context.Background()) }()
+		synctest.Wait()
+		if r.log.trimmed != 0 || len(drained) > 0 {
+			t.Errorf("trimmed is record %d, and drained %d times", r.log.trimmed, len(drained))
+		}
+		read.Release(nil)
+		if err := errors.Join(<-end, <-drained); err != nil || got[0] != 'a' {
+			t.Errorf("it reads as %q, %v", got[0], err)
+		}
+		if r.log.trimmed != 1 {
+			t.Errorf("trimmed is record %d", r.log.trimmed)
+		}
+	})
+}
+
+func TestALogThatFailsInWriteThroughHoldsNoWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Through)
+		r.logFailed(errors.New("i/o error"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // there is no destager to let it go on
+		defer cancel()
+		if err := r.WriteAt(ctx, of('a', blk), 0, cachecore.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		r.onArray(0, of('a', blk))
+		if err := r.SetMode(Back); err == nil {
+			t.Error("write-back begins on a log that has failed")
+		}
+	})
+}
+
+func TestALogThatHasFailedIsNotGoneBackTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.write(0, of('a', blk))
+		r.logFailed(errors.New("i/o error"))
+		r.run()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := r.WriteAt(ctx, of('b', blk), blk, cachecore.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		r.onArray(0, append(of('a', blk), of('b', blk)...))
+		if s := r.Status(); s.Requested != Back || s.Effective != Through || s.Reason == "" {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Write-back that is asked for again while writes are held for the end of draining goes on when that has come.
+func TestB5_WriteBackIsGoneBackToWhenDrainingHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.ledger.fail = errors.New("away")
+		r.run()
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // writes are held, and the base can't be raised
+		if err := r.SetMode(Back); err != nil {
+			t.Fatal(err)
+		}
+		r.ledger.mu.Lock()
+		r.ledger.fail = nil
+		r.ledger.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := r.WriteAt(ctx, of('a', blk), 0, cachecore.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		r.onArray(0, of(0, blk))
+		if r.state() != Back {
+			t.Errorf("%v", r.state())
+		}
+	})
+}
+
+func TestB5_DrainingWaitsForNoInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back, func(o *Options) { o.IntervalAge = time.Hour })
+		r.run()
+		r.write(0, of('a', blk))
+		began := time.Now()
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		r.write(blk, of('b', blk))
+		r.write(2*blk, of('c', blk))
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if took := time.Since(began); r.state() != Through || took > time.Minute {
+			t.Errorf("%v after %v", r.state(), took)
+		}
+		r.onArray(0, slices.Concat(of('a', blk), of('b', blk), of('c', blk)))
+	})
+}
+
+func TestTheStatusTellsHowLongItTakesToCarryWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 7 * blk
+		r := newRig(t, Back)
+		r.mem.Intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+			if op.Kind == arraytest.Write && at == arraytest.Before {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		r.run()
+		r.write(0, of('a', size))
+		r.settled()
+		r.end()
+		if s := r.Status(); s.Dirty != 0 || s.Left != 0 || s.Oldest != 0 {
+			t.Errorf("with nothing: %+v", s)
+		}
+		r.write(0, of('b', size))
+		time.Sleep(3 * time.Second)
+		if s := r.Status(); s.Dirty < size || s.Left < time.Second || s.Left > 11*time.Second/10 || s.Oldest != 3*time.Second {
+			t.Errorf("%+v", s)
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"forebay/cachecore/writeback"
+	"forebay/configs"
+	"forebay/gateway/api"
+)
+
+// operated runs a test within a bubble, with two volumes that are written back, of which the first one's destager runs.
+func operated(t *testing.T, test func(t *testing.T, x *logged, b *back)) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newLogged(t)
+		x.destage("vol1")
+		test(t, x, x.disks["vol1"].back)
+	})
+}
+
+// later is the mode of vol1 some time later.
+func (x *logged) later(d time.Duration, want writeback.Mode) {
+	x.t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	if got := x.mode("vol1"); got != want {
+		x.t.Errorf("%v later it is %v, want %v", d, got, want)
+	}
+}
+
+func (x *logged) pause(ttl time.Duration) {
+	x.t.Helper()
+	if err := x.gateway.PauseWriteback(x.t.Context(), "vol1", ttl); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func TestAPauseOfWriteBackEndsByItself(t *testing.T) {
+	operated(t, func(t *testing.T, x *logged, b *back) {
+		x.write("vol1", 0, 'a')
+		x.pause(30 * time.Minute)
+		x.later(time.Minute, writeback.Through)
+		x.expectBlock("vol1", 0, 'a', 'a')
+		x.write("vol1", 0, 'b')
+		x.expectBlock("vol1", 0, 'b', 'b')
+		x.later(28*time.Minute, writeback.Through)
+		if left := b.status().PausedSeconds; left != 60 {
+			t.Errorf("%v s are left", left)
+		}
+		x.later(time.Minute, writeback.Back)
+		x.write("vol1", 0, 'c')
+		x.expectBlock("vol1", 0, 'c', 'b')
+		x.expectModes(writeback.Back, writeback.Back)
+	})
+}
+
+func TestTheLastPauseCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		last, ends time.Duration
+	}{"longer": {30 * time.Minute, 30 * time.Minute}, "shorter": {time.Minute, time.Minute}, "none": {0, 0}} {
+		t.Run(name, func(t *testing.T) {
+			operated(t, func(t *testing.T, x *logged, b *back) {
+				x.pause(10 * time.Minute)
+				x.later(5*time.Minute, writeback.Through)
+				x.pause(c.last)
+				if c.ends > 0 {
+					x.later(c.ends-time.Second, writeback.Through)
+				}
+				x.later(time.Second, writeback.Back)
+				if left := b.status().PausedSeconds; left != 0 {
+					t.Errorf("%v s are left", left)
+				}
+				x.later(time.Hour, writeback.Back)
+			})
+		})
+	}
+}
+
+func TestAPolicyThatIsSetInAPauseBeginsWithItsEnd(t *testing.T) {
+	for word, want := range map[string]writeback.Mode{configs.WriteThrough: writeback.Through, configs.WriteBack: writeback.Back, "": writeback.Back} {
+		t.Run(want.String()+word, func(t *testing.T) {
+			operated(t, func(t *testing.T, x *logged, b *back) {
+				x.pause(10 * time.Minute)
+				x.later(time.Minute, writeback.Through)
+				if err := x.gateway.SetWrite(t.Context(), "vol1", word); err != nil {
+					t.Fatal(err)
+				}
+				x.later(8*time.Minute, writeback.Through)
+				x.later(2*time.Minute, want)
+			})
+		})
+	}
+}
+
+func TestAPauseEndsWhenTheControlPlaneTakesIt(t *testing.T) {
+	operated(t, func(t *testing.T, x *logged, b *back) {
+		var away atomic.Bool
+		away.Store(true)
+		b.store = &asked{Store: x.store, change: func() error {
+			if away.Load() {
+				return errBoom
+			}
+			return nil
+		}}
+		x.pause(time.Minute)
+		x.later(5*time.Minute, writeback.Through)
+		away.Store(false)
+		x.later(2*time.Second, writeback.Back)
+		x.expectRecord("vol1", x.pool.log.named(), 0)
+	})
+}
+
+func TestADrainReturnsWhenTheArrayHasWhatWasAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newLogged(t)
+		x.write("vol1", 0, 'a')
+		drained := make(chan error, 1)
+		go func() { drained <- x.gateway.Drain(context.Background(), "vol1") }()
+		synctest.Wait()
+		if len(drained) > 0 {
+			t.Error("it returns before")
+		}
+		x.destage("vol1")
+		if err := <-drained; err != nil {
+			t.Fatal(err)
+		}
+		x.expectBlock("vol1", 0, 'a', 'a')
+		x.expectModes(writeback.Back, writeback.Back)
+	})
+}
+
+func TestABarrierKeepsTheArrayAsItIsUntilItIsReleased(t *testing.T) {
+	operated(t, func(t *testing.T, x *logged, b *back) {
+		x.write("vol1", 0, 'a')
+		if err := x.gateway.Barrier(t.Context(), "vol1", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		x.expectBlock("vol1", 0, 'a', 'a')
+		x.write("vol1", 0, 'b')
+		x.later(30*time.Minute, writeback.Back)
+		x.expectBlock("vol1", 0, 'b', 'a')
+		if !b.status().Held {
+			t.Error("the status doesn't tell")
+		}
+		if err := x.gateway.Barrier(t.Context(), "vol1", 0); err != nil {
+			t.Fatal(err)
+		}
+		x.later(time.Minute, writeback.Back)
+		x.expectBlock("vol1", 0, 'b', 'b')
+	})
+}
+
+func TestB8_WriteBackToALogInRAMIsForTheConfigurationToSay(t *testing.T) {
+	x := newLogged(t)
+	x.end()
+	x.path = ""
+	x.start()
+	b := x.disks["vol1"].back
+	b.configured = writeback.Through
+	x.destage("vol1")
+	if err := b.setWrite(t.Context(), configs.WriteThrough); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.setWrite(t.Context(), configs.WriteBack); !errors.Is(err, api.ErrRefused) {
+		t.Errorf("write-back, which was never said to survive nothing: %v", err)
+	}
+	if word, err := x.store.Policy(t.Context(), "vol1"); word != configs.WriteThrough {
+		t.Errorf("it is kept all the same: %q, %v", word, err)
+	}
+}
