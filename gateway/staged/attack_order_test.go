@@ -52,7 +52,7 @@ func TestAFileIsDirtyWhileARecordOfItIsOnItsWay(t *testing.T) {
 	}})
 	r.write(h, 0, []byte("first"))
 	r.write(h, 5, []byte("second"))
-	if !r.anyDirty() {
+	if !r.anyLacked(r.turn()) {
 		t.Error("nobody knows that the file has a record")
 	}
 	r.root.Rename(r.mem.Root(), "a", r.mem.Root(), "b")
@@ -77,7 +77,7 @@ func TestARecordThatTheLogRefusesLeavesNothing(t *testing.T) {
 	if err := r.FileSystem.Log(r.log).Append(writelog.Record{Shard: 7, Epoch: 9, Seq: 2, Kind: writelog.Write, Off: f.address(0), Len: int64(len(big[0]))}, big, nil); err == nil {
 		t.Fatal("it is taken")
 	}
-	if f.staged() || r.anyDirty() {
+	if f.staged() || r.anyLacked(r.turn()) {
 		t.Error("it is taken for dirty")
 	}
 }

@@ -1,6 +1,7 @@
 package staged
 
 import (
+	"fmt"
 	"testing"
 
 	"forebay/cachecore/writeback"
@@ -38,6 +39,49 @@ func TestAnOldAnswerIsNotBelievedOfAFileThatWasForgotten(t *testing.T) {
 		t.Errorf("%d bytes", w.Wcc.After.Value.Size)
 	}
 	r.expect(h, []byte("NEw content"))
+}
+
+// What the filer said of a file before it had all of it is not shown when it has, and the file has been forgotten.
+func TestAnAnswerFromBeforeAFileWasCarriedIsNotShownThoughItWasForgotten(t *testing.T) {
+	const size = 11
+	for p, sizeOf := range map[nfs.Procedure]func(r *rig, h nfs.Handle) nfs.PostOpAttr{
+		nfs.ProcGetAttr: func(r *rig, h nfs.Handle) nfs.PostOpAttr { return nfs.Some(r.root.GetAttr(h).Attr) },
+		nfs.ProcLookup:  func(r *rig, _ nfs.Handle) nfs.PostOpAttr { return r.root.Lookup(r.mem.Root(), "a").Attr },
+		nfs.ProcAccess:  func(r *rig, h nfs.Handle) nfs.PostOpAttr { return r.root.Access(h, nfs.AccessRead).Attr },
+		nfs.ProcReadDirPlus: func(r *rig, h nfs.Handle) (attr nfs.PostOpAttr) {
+			for _, e := range r.root.ReadDirPlus(r.mem.Root(), 0, nfs.Verifier{}, 4096, 8192).Entries {
+				if e.Name == "a" {
+					attr = e.Attr
+				}
+			}
+			return attr
+		},
+	} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, met again %t", p, again), func(t *testing.T) {
+				r := newRig(t, slow, func(o *Options, _ *writeback.Options) { o.MaxFiles = 1 })
+				h, other := r.mem.Put("a", []byte("old")), r.mem.Put("b", nil)
+				r.write(h, 0, make([]byte, size))
+				held, release := r.holdOne(p)
+				answered := make(chan nfs.PostOpAttr)
+				go func() { answered <- sizeOf(r, h) }()
+				<-held
+				r.drain()
+				r.write(other, 0, []byte("b")) // takes the slot
+				if again {
+					r.drain()
+					r.write(h, 0, []byte("N"))
+				}
+				release()
+				if attr := <-answered; attr.Follows && attr.Value.Size != size || p == nfs.ProcGetAttr && !attr.Follows {
+					t.Errorf("%+v", attr)
+				}
+				if attr := sizeOf(r, h); !attr.Follows || attr.Value.Size != size {
+					t.Errorf("and then %+v", attr)
+				}
+			})
+		}
+	}
 }
 
 // An answer that is older than a change of which the filer said nothing is not believed.

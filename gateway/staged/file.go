@@ -42,19 +42,15 @@ type file struct {
 	refused error      // why the filer wouldn't commit what was written
 }
 
-// see takes in attributes that the filer has told since a turn, and returns those to be shown.
-func (f *file) see(a *nfs.Attr, since uint64) nfs.Attr {
+// see takes in attributes that the filer was asked for at a turn, and returns those to be shown. Not ok: they are from before a change, and the filer is to
+// be asked again.
+func (f *file) see(a *nfs.Attr, since uint64) (shown nfs.Attr, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if since >= f.ended {
 		f.learn(a)
 	}
-	if f.known {
-		return f.show()
-	}
-	old := f.showOf(*a) // it is shown, and no more
-	old.Mtime, old.Ctime = latest(old.Mtime, a.Mtime), latest(old.Ctime, a.Ctime)
-	return old
+	return f.show(), f.known
 }
 
 // learn is see with f.mu held, of what is no older than what is known.
@@ -80,11 +76,9 @@ func (f *file) learn(a *nfs.Attr) {
 	f.attr, f.named = *a, false
 }
 
-// show is what is to be shown now. f.mu is held, and the attributes are known.
-func (f *file) show() nfs.Attr { return f.showOf(f.attr) }
-
-// showOf is what is to be shown of what the filer said. f.mu is held.
-func (f *file) showOf(a nfs.Attr) nfs.Attr {
+// show is what is to be shown now, of what the filer said. f.mu is held, and the attributes are known.
+func (f *file) show() nfs.Attr {
+	a := f.attr
 	a.Mtime, a.Ctime = f.shown.mtime, f.shown.ctime
 	switch {
 	case f.dirty && f.sized:

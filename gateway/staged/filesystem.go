@@ -49,6 +49,7 @@ type FileSystem struct {
 		free  []int64          // slots
 		dirty map[*file]bool
 		turn  uint64 // of changes of any file's base
+		gone  gone   // the files that were forgotten last
 
 		trimmed cachecore.Seq   // the filer has the records up to this one
 		void    cachecore.Epoch // and those of epochs below this one
@@ -99,13 +100,21 @@ func (s *FileSystem) Do(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, 
 
 // pass has the filer execute a procedure, and shows files as they are shown.
 func (s *FileSystem) pass(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
-	since := s.turn()
-	if err := s.opts.Files.Do(ctx, c, p, a, r); err != nil {
-		return err
+	for range chases {
+		since := s.turn()
+		if err := s.opts.Files.Do(ctx, c, p, a, r); err != nil {
+			return err
+		}
+		if s.patch(a, r, since) {
+			return nil
+		}
 	}
-	s.patch(a, r, since)
+	*nfs.StatusOf(r) = nfs.ErrJukebox
 	return nil
 }
+
+// chases is how often the filer is asked again because a file, or what is behind a name, is another one by then.
+const chases = 4
 
 // away is an error of the log, or of the array below it, as one of a file system.
 func away(err error) error {

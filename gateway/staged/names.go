@@ -9,9 +9,6 @@ import (
 	"forebay/protocols/nfs"
 )
 
-// chases is how often a CREATE is asked for again because its name leads to another file by then.
-const chases = 4
-
 // rename is what changes names, or what is behind one: CREATE, REMOVE, RENAME and LINK.
 func (s *FileSystem) rename(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) error {
 	if !s.logs() {

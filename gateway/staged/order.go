@@ -94,10 +94,15 @@ func (s *FileSystem) setShown(ctx context.Context, c *nfs.Caller, f *file, a *nf
 		return err
 	}
 	*r = nfs.WccResult{Status: now.Status}
-	if r.Status == nfs.OK {
-		return s.setKnown(ctx, c, f, a, r, now.Attr, f.see(&now.Attr, since))
+	if r.Status != nfs.OK {
+		return nil
 	}
-	return nil
+	shown, ok := f.see(&now.Attr, since)
+	if !ok {
+		r.Status = nfs.ErrJukebox
+		return nil
+	}
+	return s.setKnown(ctx, c, f, a, r, now.Attr, shown)
 }
 
 // setKnown is setShown of a file that looks as it did before, to the filer and to users.

@@ -3,13 +3,11 @@ package staged
 import "forebay/protocols/nfs"
 
 // patch makes a result show files as they are shown. since is the turn before it was asked for. What is said of a directory is looked at too, as
-// a client may have named a file in its place.
-func (s *FileSystem) patch(a, r nfs.Message, since uint64) {
+// a client may have named a file in its place. What is not to be shown is left out; false: it can't be, and is to be asked for again.
+func (s *FileSystem) patch(a, r nfs.Message, since uint64) bool {
 	switch r := r.(type) {
 	case *nfs.GetAttrResult:
-		if r.Status == nfs.OK {
-			s.show(a.(*nfs.HandleArgs).Object, &r.Attr, since)
-		}
+		return r.Status != nfs.OK || s.show(a.(*nfs.HandleArgs).Object, &r.Attr, since)
 	case *nfs.LookupResult:
 		s.showOptional(r.Object, &r.Attr, since)
 		s.showOptional(a.(*nfs.DirOp).Dir, &r.DirAttr, since)
@@ -42,6 +40,7 @@ func (s *FileSystem) patch(a, r nfs.Message, since uint64) {
 		s.showOptional(a.(*nfs.ReadDirPlusArgs).Dir, &r.Attr, since)
 		s.showEntries(r.Entries, since)
 	}
+	return true
 }
 
 // changedBy is the directory, or the object, that a change is of.
@@ -67,32 +66,31 @@ func (s *FileSystem) showEntries(list []nfs.EntryPlus, since uint64) {
 	for i := range list {
 		if e := &list[i]; e.Handle.Follows {
 			s.showOptional(e.Handle.Value, &e.Attr, since)
-		} else if s.anyDirty() { // nobody knows which it is
+		} else if s.anyLacked(since) { // nobody knows which it is
 			e.Attr.Follows = e.Attr.Follows && e.Attr.Value.Type != nfs.Regular
 		}
 	}
 }
 
 func (s *FileSystem) showOptional(h nfs.Handle, attr *nfs.PostOpAttr, since uint64) {
-	if attr.Follows {
-		s.show(h, &attr.Value, since)
-	}
+	attr.Follows = attr.Follows && s.show(h, &attr.Value, since)
 }
 
-func (s *FileSystem) show(h nfs.Handle, attr *nfs.Attr, since uint64) {
-	if f := s.find(h); f != nil {
-		*attr = f.see(attr, since)
-		s.letGo(f)
+// show is false if the attributes are not to be shown: the filer may have told them before it had all that was acknowledged.
+func (s *FileSystem) show(h nfs.Handle, attr *nfs.Attr, since uint64) (ok bool) {
+	f, fresh := s.findSince(h, since)
+	if f == nil {
+		return fresh
 	}
+	defer s.letGo(f)
+	*attr, ok = f.see(attr, since)
+	return ok
 }
 
 // showWcc leaves out what a file was like before: only who changes one knows.
 func (s *FileSystem) showWcc(h nfs.Handle, wcc *nfs.WccData, since uint64) {
-	if f := s.find(h); f != nil {
-		wcc.Before.Follows = false
-		if wcc.After.Follows {
-			wcc.After.Value = f.see(&wcc.After.Value, since)
-		}
-		s.letGo(f)
-	}
+	f, fresh := s.findSince(h, since)
+	s.letGo(f)
+	wcc.Before.Follows = wcc.Before.Follows && f == nil && fresh
+	s.showOptional(h, &wcc.After, since)
 }

@@ -237,7 +237,7 @@ func TestE4_ASizeThatIsRefusedIsNotLogged(t *testing.T) {
 			if w := r.root.As(c.uid, c.uid).Truncate(h, c.size); w.Status != c.want {
 				t.Errorf("%v", w.Status)
 			}
-			if r.anyDirty() || r.Parked() > 0 {
+			if r.anyLacked(r.turn()) || r.Parked() > 0 {
 				t.Error("something is logged")
 			}
 		})

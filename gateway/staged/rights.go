@@ -64,8 +64,7 @@ func (s *FileSystem) probed(ctx context.Context, c *nfs.Caller, f *file, status 
 		return status
 	}
 	if attr.Follows {
-		f.see(&attr.Value, since)
-		if f.isKnown() {
+		if _, ok := f.see(&attr.Value, since); ok {
 			return nil
 		}
 	}
@@ -84,8 +83,7 @@ func (s *FileSystem) meet(ctx context.Context, c *nfs.Caller, f *file) error {
 		if r.Status != nfs.OK {
 			return r.Status
 		}
-		f.see(&r.Attr, since)
-		if f.isKnown() {
+		if _, ok := f.see(&r.Attr, since); ok {
 			return nil
 		}
 	}

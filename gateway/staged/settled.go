@@ -30,8 +30,7 @@ func (s *FileSystem) Settled(ctx context.Context, c *nfs.Caller, h nfs.Handle) (
 		return nil, r.Verifier, err
 	}
 	attr := got.Attr
-	s.show(h, &got.Attr, since)
-	if !s.has(h) || s.changed(h, since) {
+	if !s.show(h, &got.Attr, since) || !s.has(h) || s.changed(h, since) {
 		return nil, r.Verifier, nil
 	}
 	return &attr, r.Verifier, nil

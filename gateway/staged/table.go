@@ -19,6 +19,17 @@ func (s *FileSystem) find(h nfs.Handle) *file {
 	return f
 }
 
+// findSince is find. fresh says, if there is no file, that there was none since a turn either.
+func (s *FileSystem) findSince(h nfs.Handle, since uint64) (f *file, fresh bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f = s.mu.files[string(h)]; f != nil {
+		f.users++
+		return f, true
+	}
+	return nil, !s.mu.gone.has(h, since)
+}
+
 // use returns a file, to be let go, with a slot that it has or is given. Where there are too many it waits until some have no records.
 func (s *FileSystem) use(ctx context.Context, h nfs.Handle) (*file, error) {
 	for {
@@ -106,6 +117,8 @@ func (s *FileSystem) forget(f *file) bool {
 	if f.users > 0 || s.mu.dirty[f] || f.isMoving() {
 		return false
 	}
+	s.mu.turn++
+	s.mu.gone.add(f.handle, s.mu.turn)
 	delete(s.mu.files, string(f.handle))
 	s.mu.slots[f.slot] = nil
 	s.mu.free = append(s.mu.free, f.slot)
@@ -162,9 +175,9 @@ func (s *FileSystem) next() uint64 {
 	return s.mu.turn
 }
 
-// anyDirty says whether there is a file with records.
-func (s *FileSystem) anyDirty() bool {
+// anyLacked says whether the filer may have lacked something of any file since a turn.
+func (s *FileSystem) anyLacked(since uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.mu.dirty) > 0
+	return len(s.mu.dirty) > 0 || s.mu.turn > since
 }
