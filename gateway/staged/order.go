@@ -94,15 +94,13 @@ func (s *FileSystem) setShown(ctx context.Context, c *nfs.Caller, f *file, a *nf
 		return err
 	}
 	*r = nfs.WccResult{Status: now.Status}
-	if r.Status != nfs.OK {
-		return nil
-	}
-	shown, ok := f.see(&now.Attr, since)
-	if !ok {
+	if r.Status == nfs.OK {
+		if shown, ok := f.see(&now.Attr, since); ok {
+			return s.setKnown(ctx, c, f, a, r, now.Attr, shown)
+		}
 		r.Status = nfs.ErrJukebox
-		return nil
 	}
-	return s.setKnown(ctx, c, f, a, r, now.Attr, shown)
+	return nil
 }
 
 // setKnown is setShown of a file that looks as it did before, to the filer and to users.
