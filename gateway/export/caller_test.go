@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"forebay/protocols/nfs"
+	"forebay/protocols/nfs/nfstest"
 )
 
 // callers notes on whose behalf a file system was asked.
@@ -32,42 +33,12 @@ func TestTheArrayIsAskedOnBehalfOfTheCaller(t *testing.T) {
 				behind = &callers{FileSystem: o.Files}
 				o.Files = behind
 			})
-			h, dir := r.mem.Put("a", of('a', 100)), r.mem.Root()
+			f := r.mem.Put("f", of('a', 100))
 			r.mem.Put("d/x", nil)
-			where := nfs.DirOp{Dir: dir, Name: "new"}
-			a, result := nfs.NewMessages(p)
-			switch a := a.(type) {
-			case *nfs.HandleArgs:
-				a.Object = h
-			case *nfs.SetAttrArgs:
-				*a = nfs.SetAttrArgs{Object: h, Attr: nfs.SetAttr{Size: nfs.Some[uint64](7)}}
-			case *nfs.DirOp:
-				*a = nfs.DirOp{Dir: dir, Name: "a"}
-			case *nfs.AccessArgs:
-				*a = nfs.AccessArgs{Object: h, Access: nfs.AccessRead}
-			case *nfs.ReadArgs:
-				*a = nfs.ReadArgs{File: h, Count: 100}
-				result.(*nfs.ReadResult).Data = make([]byte, 100)
-			case *nfs.WriteArgs:
-				*a = nfs.WriteArgs{File: h, Data: of('b', 50)}
-			case *nfs.CreateArgs:
-				a.Where = where
-			case *nfs.MkdirArgs:
-				a.Where = where
-			case *nfs.SymlinkArgs:
-				a.Where, a.Path = where, "to"
-			case *nfs.MknodArgs:
-				a.Where, a.Type = where, nfs.FIFO
-			case *nfs.RenameArgs:
-				*a = nfs.RenameArgs{From: nfs.DirOp{Dir: dir, Name: "a"}, To: nfs.DirOp{Dir: dir, Name: "d"}}
-			case *nfs.LinkArgs:
-				*a = nfs.LinkArgs{File: h, Link: where}
-			case *nfs.ReadDirArgs:
-				*a = nfs.ReadDirArgs{Dir: dir, Count: 4096}
-			case *nfs.ReadDirPlusArgs:
-				*a = nfs.ReadDirPlusArgs{Dir: dir, DirCount: 4096, MaxCount: 4096}
-			case *nfs.CommitArgs:
-				a.File = h
+			a := nfstest.Sample(p, r.mem.Root(), f)
+			_, result := nfs.NewMessages(p)
+			if read, ok := result.(*nfs.ReadResult); ok {
+				read.Data = make([]byte, 100)
 			}
 			caller := nfs.Caller{UID: 1000, GID: 100, GIDs: []uint32{5, 6}}
 			if err := (client{r.export}).Do(t.Context(), &caller, p, a, result); err != nil {

@@ -20,20 +20,20 @@ import (
 	"forebay/protocols/nfs/xdr"
 )
 
-// shelf is an Exporter: /home with a short handle, /long with one of 64 bytes, and paths that are named after the error they give.
+// shelf is an Exporter: /share with a short handle, /long with one of 64 bytes, and paths that are named after the error they give.
 type shelf struct {
 	client atomic.Pointer[netip.AddrPort]
 }
 
 func (*shelf) Exports() []Export {
-	return []Export{{Dir: "/home", Groups: []string{"127.0.0.0/8", "host"}}, {Dir: "/long"}}
+	return []Export{{Dir: "/share", Groups: []string{"127.0.0.0/8", "host"}}, {Dir: "/long"}}
 }
 
 func (s *shelf) Mount(_ context.Context, client netip.AddrPort, p string) ([]byte, []rpc.Flavor, error) {
 	s.client.Store(&client)
 	switch p {
-	case "/home":
-		return []byte("home"), []rpc.Flavor{rpc.AuthSys, rpc.AuthNone}, nil
+	case "/share":
+		return []byte("share"), []rpc.Flavor{rpc.AuthSys, rpc.AuthNone}, nil
 	case "/long":
 		return make([]byte, maxHandle), []rpc.Flavor{rpc.AuthSys}, nil
 	case "/secret":
@@ -103,12 +103,12 @@ func TestMntGivesTheHandleOrSaysWhyNot(t *testing.T) {
 		want MntResult
 		old  Status
 	}{
-		{"/home", MntResult{Handle: []byte("home"), Flavors: both}, OK},
-		{"/home/", MntResult{Handle: []byte("home"), Flavors: both}, OK},
-		{"//home/../home/.", MntResult{Handle: []byte("home"), Flavors: both}, OK},
+		{"/share", MntResult{Handle: []byte("share"), Flavors: both}, OK},
+		{"/share/", MntResult{Handle: []byte("share"), Flavors: both}, OK},
+		{"//share/../share/.", MntResult{Handle: []byte("share"), Flavors: both}, OK},
 		{"/long", MntResult{Handle: make([]byte, maxHandle), Flavors: both[:1]}, ErrIO},
 		{"/nowhere", MntResult{Status: ErrNoEnt}, ErrNoEnt},
-		{"home", MntResult{Status: ErrNoEnt}, ErrNoEnt},
+		{"share", MntResult{Status: ErrNoEnt}, ErrNoEnt},
 		{"/secret", MntResult{Status: ErrAcces}, ErrAcces},
 		{"/broken", MntResult{Status: ErrServerFault}, ErrIO},
 		{"/unsupported", MntResult{Status: ErrNotSupp}, ErrIO},
@@ -122,7 +122,7 @@ func TestMntGivesTheHandleOrSaysWhyNot(t *testing.T) {
 		for _, version := range []int{1, 2} {
 			want := OldMntResult{Status: c.old}
 			if c.old == OK {
-				copy(want.Handle[:], "home")
+				copy(want.Handle[:], "share")
 			}
 			var got OldMntResult
 			if call(t, clients[version], ProcMnt, c.path, &got); got != want {
@@ -162,13 +162,13 @@ func TestDumpListsWhatIsMounted(t *testing.T) {
 		}
 	}
 	check()
-	for _, p := range []Path{"/home", "/long", "/home", "/secret"} {
+	for _, p := range []Path{"/share", "/long", "/share", "/secret"} {
 		call(t, clients[3], ProcMnt, p, new(MntResult))
 	}
-	check("/home", "/long")
-	call(t, clients[1], ProcUmnt, "/home/", nil)
+	check("/share", "/long")
+	call(t, clients[1], ProcUmnt, "/share/", nil)
 	check("/long")
-	call(t, clients[3], ProcMnt, "/home", new(MntResult))
+	call(t, clients[3], ProcMnt, "/share", new(MntResult))
 	call(t, clients[3], ProcUmntAll, "", nil)
 	check()
 }
@@ -182,15 +182,15 @@ func TestAHostUnmountsWhatIsItsOwn(t *testing.T) {
 		s.Serve(t.Context(), c)
 	}
 	for _, from := range []string{"192.0.2.1:700", "192.0.2.2:700"} {
-		ask(from, ProcMnt, "/home")
+		ask(from, ProcMnt, "/share")
 		ask(from, ProcMnt, "/long")
 	}
-	ask("192.0.2.1:701", ProcUmnt, "/home")
-	if got, want := s.Mounted(), (MountedList{{"192.0.2.1", "/long"}, {"192.0.2.2", "/home"}, {"192.0.2.2", "/long"}}); !slices.Equal(got, want) {
+	ask("192.0.2.1:701", ProcUmnt, "/share")
+	if got, want := s.Mounted(), (MountedList{{"192.0.2.1", "/long"}, {"192.0.2.2", "/share"}, {"192.0.2.2", "/long"}}); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	ask("192.0.2.1:701", ProcUmntAll, "")
-	if got, want := s.Mounted(), (MountedList{{"192.0.2.2", "/home"}, {"192.0.2.2", "/long"}}); !slices.Equal(got, want) {
+	if got, want := s.Mounted(), (MountedList{{"192.0.2.2", "/share"}, {"192.0.2.2", "/long"}}); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -251,7 +251,7 @@ func TestGoNFSClientMounts(t *testing.T) {
 			t.Errorf("%.20s: %v, want %s", p, err, want)
 		}
 	}
-	if _, err := m.Mount("/home", auth); err == nil || len(s.Mounted()) != 1 {
+	if _, err := m.Mount("/share", auth); err == nil || len(s.Mounted()) != 1 {
 		t.Errorf("%v, mounted: %v", err, s.Mounted())
 	}
 	if err := m.Unmount(); err != nil || len(s.Mounted()) != 0 {

@@ -13,7 +13,7 @@ func TestWhatEarlierLivesHaveLeftExpires(t *testing.T) {
 	l := newLives(t)
 	dir, f := l.fill()
 	mkdir := func(name string) nfs.Message { return &nfs.MkdirArgs{Where: nfs.DirOp{Dir: dir, Name: name}} }
-	remove := sample(nfs.ProcRemove, dir, f)
+	remove := nfstest.Sample(nfs.ProcRemove, dir, f)
 	expect(t, "REMOVE", l.status(here, 1, nfs.ProcRemove, remove), nfs.OK)
 	l.killedIn(nfstest.After, 2, nfs.ProcMkdir, mkdir("early"))
 	l.killedIn(nfstest.After, 3, nfs.ProcMkdir, mkdir("late"))

@@ -26,7 +26,7 @@ func TestACallThatComesAgainIsAnsweredAsBefore(t *testing.T) {
 		var answers [2][]byte
 		for i := range answers {
 			c := r.raw("127.0.0.1")
-			c.send(77, 0, p, sample(p, dir, f))
+			c.send(77, 0, p, nfstest.Sample(p, dir, f))
 			_, answers[i] = c.reply()
 		}
 		want := 2
@@ -46,10 +46,10 @@ func TestACallThatComesAgainWhileItIsUnderWayWaits(t *testing.T) {
 	dir, f := r.fill()
 	trap := r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcMkdir))
 	first, second := r.raw("127.0.0.1"), r.raw("127.0.0.1")
-	first.send(77, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
+	first.send(77, 0, nfs.ProcMkdir, nfstest.Sample(nfs.ProcMkdir, dir, f))
 	<-trap.Caught
-	second.send(77, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
-	second.send(78, 0, nfs.ProcGetAttr, sample(nfs.ProcGetAttr, dir, f))
+	second.send(77, 0, nfs.ProcMkdir, nfstest.Sample(nfs.ProcMkdir, dir, f))
+	second.send(78, 0, nfs.ProcGetAttr, nfstest.Sample(nfs.ProcGetAttr, dir, f))
 	if xid, _ := second.reply(); xid != 78 {
 		t.Fatalf("%d is answered first", xid)
 	}
@@ -68,7 +68,7 @@ func TestACallThatWaitsForItsAnswerInVainIsToldToComeAgain(t *testing.T) {
 	r := newRig(t, nfstest.Options{}, nil)
 	dir, f := r.fill()
 	var e xdr.Encoder
-	sample(nfs.ProcMkdir, dir, f).Encode(&e)
+	nfstest.Sample(nfs.ProcMkdir, dir, f).Encode(&e)
 	call := func() *rpc.Call {
 		return &rpc.Call{CallHeader: rpc.CallHeader{XID: 7, Procedure: uint32(nfs.ProcMkdir)}, Remote: local, Args: e.Bytes()}
 	}
@@ -101,7 +101,7 @@ func TestOtherCallsAreNoDuplicates(t *testing.T) {
 		c.send(xid, uid, nfs.ProcRemove, a)
 		c.reply()
 	}
-	a := sample(nfs.ProcRemove, dir, f)
+	a := nfstest.Sample(nfs.ProcRemove, dir, f)
 	before := r.mem.Calls(nfs.ProcRemove)
 	send("127.0.0.1", 1, 0, a)
 	send("127.0.0.1", 2, 0, a)
@@ -165,7 +165,7 @@ func TestACallThatHadNoAnswerIsExecutedAgain(t *testing.T) {
 	trap := r.mem.Fail(nfstest.Before, nfs.ErrAway, nfstest.Only(nfs.ProcMkdir))
 	for _, want := range []nfs.Status{nfs.ErrJukebox, nfs.OK} {
 		c := r.raw("127.0.0.1")
-		c.send(1, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
+		c.send(1, 0, nfs.ProcMkdir, nfstest.Sample(nfs.ProcMkdir, dir, f))
 		_, p := c.reply()
 		var m nfs.CreateResult
 		if err := decodeResult(p, &m); err != nil || m.Status != want {

@@ -103,56 +103,11 @@ func TestTheFileSystemSeesTheCaller(t *testing.T) {
 	expect(t, "create by root where only root may", u.Create(r.root(), "x", 0o600).Status, nfs.ErrAcces)
 }
 
-// sample is arguments that are good for a procedure: of the file f in the directory dir, both clients' handles.
-func sample(p nfs.Procedure, dir, f nfs.Handle) nfs.Message {
-	a, _ := nfs.NewMessages(p)
-	if h, second := handlesOf(a); second != nil {
-		*h, *second = f, dir
-	} else {
-		*h = f
-	}
-	name := nfs.DirOp{Dir: dir, Name: "sample"}
-	switch a := a.(type) {
-	case *nfs.DirOp:
-		*a = nfs.DirOp{Dir: dir, Name: "f"}
-		if p == nfs.ProcRmdir {
-			a.Name = "d"
-		}
-	case *nfs.CreateArgs:
-		a.Where = name
-	case *nfs.MkdirArgs:
-		a.Where = name
-	case *nfs.SymlinkArgs:
-		a.Where, a.Path = name, "target"
-	case *nfs.MknodArgs:
-		a.Where, a.Type = name, nfs.FIFO
-	case *nfs.LinkArgs:
-		a.Link = name
-	case *nfs.RenameArgs:
-		*a = nfs.RenameArgs{From: nfs.DirOp{Dir: dir, Name: "f"}, To: name}
-	case *nfs.ReadArgs:
-		a.Count = 4
-	case *nfs.WriteArgs:
-		a.Data = []byte("data")
-	case *nfs.SetAttrArgs:
-		a.Attr.Mode = nfs.Some[uint32](0o600)
-	case *nfs.ReadDirArgs:
-		a.Dir, a.Count = dir, 4096
-	case *nfs.ReadDirPlusArgs:
-		a.Dir, a.DirCount, a.MaxCount = dir, 4096, 4096
-	case *nfs.HandleArgs:
-		if p == nfs.ProcReadLink {
-			a.Object = dir
-		}
-	}
-	return a
-}
-
 // ask calls a procedure with its sample arguments.
 func ask(u nfstest.User, p nfs.Procedure, dir, f nfs.Handle) nfs.Status {
 	u.Helper()
 	_, r := nfs.NewMessages(p)
-	u.Do(p, sample(p, dir, f), r)
+	u.Do(p, nfstest.Sample(p, dir, f), r)
 	return *nfs.StatusOf(r)
 }
 

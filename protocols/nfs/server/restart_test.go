@@ -17,10 +17,10 @@ func TestH2_ACallThatWasAnsweredIsAnsweredTheSameInTheNextLife(t *testing.T) {
 		l := newLives(t)
 		dir, f := l.fill()
 		before := l.mem.Calls(p)
-		want := l.ask(here, 77, p, sample(p, dir, f))
+		want := l.ask(here, 77, p, nfstest.Sample(p, dir, f))
 		for range 2 {
 			l.kill()
-			if got := l.ask(here, 77, p, sample(p, dir, f)); !bytes.Equal(got, want) {
+			if got := l.ask(here, 77, p, nfstest.Sample(p, dir, f)); !bytes.Equal(got, want) {
 				t.Errorf("%v: % x\nthen % x", p, want, got)
 			}
 		}
@@ -36,7 +36,7 @@ func TestH2_ACallThatWasUnderWaySucceedsInTheNextLife(t *testing.T) {
 		for at, stage := range map[nfstest.Stage]string{nfstest.Before: "before", nfstest.After: "after"} {
 			l := newLives(t)
 			dir, f := l.fill()
-			a := guarded(l, p, sample(p, dir, f))
+			a := guarded(l, p, nfstest.Sample(p, dir, f))
 			l.killedIn(at, 77, p, a)
 			answer := l.ask(here, 77, p, a)
 			_, r := nfs.NewMessages(p)
@@ -104,7 +104,7 @@ func TestH2_WhatOthersHaveMadeOfItMeanwhileIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLives(t)
 			dir, f := l.fill()
-			a := guarded(l, c.p, sample(c.p, dir, f))
+			a := guarded(l, c.p, nfstest.Sample(c.p, dir, f))
 			l.killedIn(nfstest.After, 77, c.p, a)
 			c.between(nfstest.User{T: t, FS: l.mem}, l.mem.Root())
 			expect(t, name, l.status(here, 77, c.p, a), c.want)
@@ -117,7 +117,7 @@ func TestH2_OtherCallsAreToldTheTruth(t *testing.T) {
 	l := newLives(t)
 	dir, f := l.fill()
 	l.mem.Put("there", nil)
-	remove := sample(nfs.ProcRemove, dir, f)
+	remove := nfstest.Sample(nfs.ProcRemove, dir, f)
 	l.killedIn(nfstest.After, 77, nfs.ProcRemove, remove)
 	expect(t, "another client", l.status(there, 77, nfs.ProcRemove, remove), nfs.ErrNoEnt)
 	expect(t, "another XID", l.status(here, 78, nfs.ProcRemove, remove), nfs.ErrNoEnt)
@@ -137,7 +137,7 @@ func TestH2_WhoWasToldToAskAgainMayUseAnotherXID(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		l := newLives(t)
 		dir, f := l.fill()
-		a := sample(nfs.ProcRemove, dir, f)
+		a := nfstest.Sample(nfs.ProcRemove, dir, f)
 		trap := l.mem.Fail(nfstest.After, nfs.ErrOutcomeUnknown, nfstest.Only(nfs.ProcRemove))
 		expect(t, "the first time", l.status(here, 1, nfs.ProcRemove, a), nfs.ErrJukebox)
 		trap.Release()
@@ -167,7 +167,7 @@ func TestH2_WhoWasToldToAskAgainMayUseAnotherXID(t *testing.T) {
 func TestH2_ALookThatFailsLeavesTheCallInDoubt(t *testing.T) {
 	l := newLives(t)
 	dir, f := l.fill()
-	a := sample(nfs.ProcMkdir, dir, f)
+	a := nfstest.Sample(nfs.ProcMkdir, dir, f)
 	l.killedIn(nfstest.After, 77, nfs.ProcMkdir, a)
 	trap := l.mem.Fail(nfstest.Before, nfs.ErrAway, nfstest.Only(nfs.ProcLookup))
 	expect(t, "while it is away", l.status(here, 77, nfs.ProcMkdir, a), nfs.ErrJukebox)
@@ -179,7 +179,7 @@ func TestH2_ALookThatFailsLeavesTheCallInDoubt(t *testing.T) {
 func TestH2_ACallThatWasNotExecutedLeavesNoIntent(t *testing.T) {
 	l := newLives(t)
 	dir, f := l.fill()
-	a := sample(nfs.ProcMkdir, dir, f)
+	a := nfstest.Sample(nfs.ProcMkdir, dir, f)
 	trap := l.mem.Fail(nfstest.Before, nfs.ErrAway, nfstest.Only(nfs.ProcMkdir))
 	expect(t, "while it is away", l.status(here, 1, nfs.ProcMkdir, a), nfs.ErrJukebox)
 	trap.Release()
@@ -203,14 +203,14 @@ func TestH2_TheIntentIsKeptBeforeTheCallIsExecutedAndTheOutcomeBeforeItIsAnswere
 				t.Error("it has been executed when its intent is kept")
 			}
 			if k.Step == Outcome {
-				c.send(78, 0, nfs.ProcGetAttr, sample(nfs.ProcGetAttr, dir, f))
+				c.send(78, 0, nfs.ProcGetAttr, nfstest.Sample(nfs.ProcGetAttr, dir, f))
 				<-goOn
 			}
 		}
 	})
 	dir, f = r.fill()
 	c = r.raw(here)
-	c.send(77, 0, nfs.ProcMkdir, sample(nfs.ProcMkdir, dir, f))
+	c.send(77, 0, nfs.ProcMkdir, nfstest.Sample(nfs.ProcMkdir, dir, f))
 	xid, _ := c.reply()
 	close(goOn)
 	if xid != 78 {
@@ -248,7 +248,7 @@ func TestH2_AnOutcomeIsKeptThoughTheServerIsCutDown(t *testing.T) {
 	r := newRig(t, nfstest.Options{}, func(r *rig, o *Options) { r.export.Files, o.Requests = severed{r.files, cut}, kept })
 	dir, f := r.fill()
 	var e xdr.Encoder
-	sample(nfs.ProcMkdir, dir, f).Encode(&e)
+	nfstest.Sample(nfs.ProcMkdir, dir, f).Encode(&e)
 	c := &rpc.Call{CallHeader: rpc.CallHeader{XID: 7, Procedure: uint32(nfs.ProcMkdir)}, Remote: local, Args: e.Bytes()}
 	r.server.Serve(ctx, c)
 	if list := kept.Earlier(); len(list) != 2 || list[1].Step != Outcome {
@@ -261,7 +261,7 @@ func TestOnlyWhatMustNotBeExecutedTwiceIsKept(t *testing.T) {
 	for _, p := range procedures() {
 		l := newLives(t)
 		dir, f := l.fill()
-		l.ask(here, 77, p, sample(p, dir, f))
+		l.ask(here, 77, p, nfstest.Sample(p, dir, f))
 		if n, want := len(l.kept.Earlier()), slices.Contains(nonIdempotent, p); n > 0 != want || n > 2 {
 			t.Errorf("%v: %d records", p, n)
 		}

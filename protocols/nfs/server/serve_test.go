@@ -51,7 +51,7 @@ func TestGarbageIsGarbage(t *testing.T) {
 	c := r.client("127.0.0.1").c
 	for _, p := range procedures() {
 		var e xdr.Encoder
-		sample(p, dir, f).Encode(&e)
+		nfstest.Sample(p, dir, f).Encode(&e)
 		for _, n := range []int{0, 4, e.Len() - 4} {
 			_, err := c.Call(t.Context(), &rpc.Request{Procedure: uint32(p), Args: bytesArgs(e.Bytes()[:n])})
 			if !errors.Is(err, rpc.GarbageArgs) {
