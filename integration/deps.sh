@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the black-box tests drive, where they are missing: as root, by sudo, or by telling how.
 set -euo pipefail
-packages=(tgt libiscsi-bin qemu-utils qemu-block-extra qemu-system-common fuse3 e2fsprogs sg3-utils iproute2 patch
+packages=(tgt libiscsi-bin qemu-utils qemu-block-extra qemu-system-common fuse3 e2fsprogs btrfs-progs sg3-utils iproute2 patch
   nfs-ganesha nfs-ganesha-vfs libnfs-utils rpcbind)
 missing=()
 for p in "${packages[@]}"; do

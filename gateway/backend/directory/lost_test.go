@@ -3,7 +3,6 @@ package directory_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,31 +17,9 @@ import (
 // file system goes on after the disk has failed.
 func failingDisk(t *testing.T) string {
 	t.Helper()
-	dir := folderIn(t, "/dev/shm")
-	mount := func(source, name, kind, options string) string {
-		at := filepath.Join(dir, name)
-		must(t, os.Mkdir(at, 0o755))
-		if err := unix.Mount(source, at, kind, 0, options); err != nil {
-			t.Skip("nothing can be mounted here: ", err)
-		}
-		t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
-		return at
-	}
-	image := filepath.Join(mount("none", "small", "tmpfs", "size=6m"), "image")
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 64<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-O", "^has_journal", image).CombinedOutput(); err != nil {
-		t.Skipf("no ext4 to be had: %v: %s", err, out)
-	}
-	out, err := exec.Command("losetup", "--find", "--show", image).CombinedOutput()
-	if err != nil {
-		t.Skipf("no loop device to be had here: %v: %s", err, out)
-	}
-	device := strings.TrimSpace(string(out))
-	t.Cleanup(func() { _ = exec.Command("losetup", "-d", device).Run() })
-	export := filepath.Join(mount(device, "disk", "ext4", ""), "export")
-	must(t, os.Mkdir(export, 0o755))
-	return export
+	small := filepath.Join(folderIn(t, "/dev/shm"), "small")
+	mountAt(t, small, "-t", "tmpfs", "-o", "size=6m", "none")
+	return newDisk(t, filepath.Join(small, "image"), 64<<20, withoutJournal).export
 }
 
 // Data that the kernel couldn't write back is lost to whoever wrote it, also after a restart, and so the verifier changes for good.
@@ -109,6 +86,42 @@ func TestDurableMeansOnTheDisk(t *testing.T) {
 		}
 		if n == 300 {
 			t.Errorf("%s doesn't reach the disk", what)
+		}
+	}
+}
+
+// The kernel may lose what a WRITE has written before the WRITE is answered: then the answer must not have the verifier of afterwards, by which
+// the client would think that it is still there.
+func TestAWriteIsAnsweredWithTheVerifierOfBefore(t *testing.T) {
+	on := newDisk(t, filepath.Join(folderIn(t, "/dev/shm"), "image"), 8<<20, withoutJournal)
+	d := open(t, on.export)
+	u := nfstest.User{T: t, FS: d}
+	f := makeFile(t, u, d.Root(), "f", 0o644)
+	before := u.Write(f, 0, nfs.Unstable, []byte("a")).Verifier
+	thaw := on.freeze(t)
+	answer := make(chan nfs.WriteResult, 1)
+	go func() { answer <- u.Write(f, 0, nfs.Unstable, []byte("b")) }()
+	waitForSyscall(t, unix.SYS_PWRITE64)
+	d.CountLoss()
+	thaw()
+	if w := <-answer; w.Status != nfs.OK || w.Verifier != before {
+		t.Errorf("%v, verifier %x, that of before is %x", w.Status, w.Verifier, before)
+	}
+	if w := u.Write(f, 0, nfs.Unstable, []byte("c")); w.Verifier == before {
+		t.Error("the verifier stays")
+	}
+}
+
+// waitForSyscall waits until a thread of this process is in a system call.
+func waitForSyscall(t *testing.T, number int) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		calls, err := filepath.Glob("/proc/self/task/*/syscall")
+		must(t, err)
+		for _, call := range calls {
+			if p, err := os.ReadFile(call); err == nil && strings.HasPrefix(string(p), fmt.Sprint(number, " ")) {
+				return
+			}
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (d *Directory) makeObject(m *making, r *nfs.CreateResult) error {
 		return err
 	}
 	defer o.close()
-	if err := d.settleNew(m, o, r.Object.Value); err != nil {
+	if err := d.settle(o, r.Object.Value); err != nil {
 		return err
 	}
 	return unix.Fsync(dir.fd)
@@ -137,13 +137,4 @@ func (d *Directory) unmake(dir *object, name string) {
 	if errors.Is(unix.Unlinkat(dir.fd, name, 0), unix.EISDIR) {
 		_ = unix.Unlinkat(dir.fd, name, unix.AT_REMOVEDIR)
 	}
-}
-
-// settleNew makes a new object durable, whose name the directory's fsync will. One that can't be opened lies in the same
-// transaction as its name, unless its attributes were changed later.
-func (d *Directory) settleNew(m *making, o *object, h nfs.Handle) error {
-	if !o.is(unix.S_IFREG) && !o.is(unix.S_IFDIR) && *m.attr == (nfs.SetAttr{Mode: m.attr.Mode}) {
-		return nil
-	}
-	return d.settle(o, h)
 }

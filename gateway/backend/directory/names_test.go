@@ -3,13 +3,16 @@ package directory_test
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"forebay/protocols/nfs"
+	"forebay/protocols/nfs/nfstest"
 )
 
 func TestNobodyGetsOutByName(t *testing.T) {
@@ -112,6 +115,28 @@ func TestMountPointsAreNotCrossed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A subvolume of btrfs is another file system in all but the mount: its files have the numbers of others here.
+func TestSubvolumesAreNotServed(t *testing.T) {
+	on := newDisk(t, filepath.Join(folderIn(t, "/dev/shm"), "image"), 128<<20, withSubvolumes)
+	if out, err := exec.Command("btrfs", "subvolume", "create", on.export+"/sub").CombinedOutput(); err != nil {
+		t.Fatalf("make a subvolume: %v: %s", err, out)
+	}
+	must(t, os.WriteFile(on.export+"/sub/f", nil, 0o644))
+	d := open(t, on.export)
+	u := nfstest.User{T: t, FS: d}
+	expect(t, "look it up", u.Lookup(d.Root(), "sub").Status, nfs.ErrAcces)
+	for _, e := range u.ReadDirPlus(d.Root(), 0, nfs.Verifier{}, 4096, 4096).Entries {
+		if e.Name == "sub" && (e.Handle.Follows || e.Attr.Follows) {
+			t.Errorf("a listing has %+v", e)
+		}
+	}
+	kernel, _, err := unix.NameToHandleAt(unix.AT_FDCWD, on.export+"/sub/f", 0)
+	must(t, err)
+	h := slices.Concat(d.Root()[:10], kernel.Bytes())
+	h[1] = byte(kernel.Type())
+	expect(t, "by its handle", u.GetAttr(h).Status, nfs.ErrStale)
 }
 
 func TestWhatLosesItsLastNameIsStale(t *testing.T) {
