@@ -1,6 +1,11 @@
 package export
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+
+	"forebay/protocols/nfs"
+)
 
 func TestAReaderFromFrontToBackIsReadAheadOfInGrowingWindows(t *testing.T) {
 	const size, most = 8 * mib, 1 * mib
@@ -60,5 +65,31 @@ func TestAReaderWhoseRequestsOvertakeEachOtherIsOneAllTheSame(t *testing.T) {
 	}
 	if !x.reads(64<<10, 32<<10) {
 		t.Error("nothing is due")
+	}
+}
+
+// A hit has more read ahead as well as a miss: once ahead of a reader, an export stays so.
+func TestAReaderFromFrontToBackMissesOnlyWhereItBegins(t *testing.T) {
+	const size, n = 4 * mib, 32 << 10
+	r := newRig(t, func(o *Options) { o.ReadAhead = mib })
+	content := make([]byte, size)
+	for i := range content {
+		content[i] = byte(i >> 12)
+	}
+	h := r.mem.Put("a", content)
+	for off := 0; off < size; off += n {
+		a, result, data := &nfs.ReadArgs{File: h, Offset: uint64(off), Count: n}, new(nfs.ReadResult), new(pieces)
+		if !r.export.ReadNow(&nfs.Caller{}, a, result, data) {
+			if off > sequential {
+				t.Errorf("a miss at %d", off)
+			}
+			if err := r.export.Read(t.Context(), &nfs.Caller{}, a, result, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := data.take(); !bytes.Equal(got, content[off:off+n]) {
+			t.Fatalf("other content at %d", off)
+		}
+		r.export.works.Wait() // of what is read ahead
 	}
 }
