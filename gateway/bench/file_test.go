@@ -2,7 +2,9 @@ package bench
 
 import (
 	"bytes"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,9 @@ import (
 
 	"forebay/protocols/iscsi/initiator/initiatortest"
 	"forebay/protocols/nfs"
+	"forebay/protocols/nfs/mount"
+	"forebay/protocols/nfs/portmap"
+	"forebay/protocols/nfs/rpc"
 )
 
 func fileOptions(f *filer) Options {
@@ -179,7 +184,11 @@ func TestErrorsOfAFileAreOneClearLine(t *testing.T) {
 		}
 		return p != nfs.ProcRead
 	})
+	closed := newFiler(t, testSize)
+	closed.refuses = map[string]mount.Status{filerExport: mount.ErrAcces}
 	for want, change := range map[string]func(o *Options){
+		"MNT /export: MNT3ERR_ACCES":  func(o *Options) { o.Target.URL = closed.url() },
+		"knows no MOUNT version 3":    func(o *Options) { o.Target.URL = "nfs://127.0.0.1/export/a?mount-port=0&portmap-port=" + portMapper(t) },
 		"want iscsi:// or nfs://":     func(o *Options) { o.Target.URL = "http://127.0.0.1/a" },
 		"connect: connection refused": func(o *Options) { o.Target.URL = "nfs://127.0.0.1:1/export/a" + args },
 		"MNT /export/vms: dial":       func(o *Options) { o.Target.URL = base + "/export/vms/disk.img?mount-port=1" },
@@ -208,6 +217,18 @@ func TestErrorsOfAFileAreOneClearLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// portMapper serves a port mapper that knows nothing.
+func portMapper(t *testing.T) (port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := rpc.NewServer(rpc.ServerOptions{Programs: []rpc.Program{portmap.Server{}}})
+	serve(t, server, l)
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 func TestNFSURLs(t *testing.T) {
@@ -288,6 +309,20 @@ func TestVerifyFindsWhatAFilerDoesWrong(t *testing.T) {
 			expectWrong(t, o, "expected ")
 		})
 	}
+}
+
+// What no read of the run has come by is read in the end.
+func TestVerifyReadsAllBack(t *testing.T) {
+	f := newFiler(t, testSize)
+	f.intercept(func(p nfs.Procedure, _, _ nfs.Message) bool {
+		if p == nfs.ProcCommit { // all is written
+			f.change(func(content []byte) { content[len(content)-1]++ })
+		}
+		return true
+	})
+	o := fileOptions(f)
+	o.Verify, o.Read = true, 0
+	expectWrong(t, o, "expected ")
 }
 
 // With one command at a time, a write that comes before a read was acknowledged before the read was sent.

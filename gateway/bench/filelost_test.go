@@ -16,9 +16,10 @@ import (
 func TestLostConnectionsToAFilerAreSurvivedWhenAsked(t *testing.T) {
 	for _, verify := range []bool{false, true} {
 		f := newFiler(t, testSize)
-		var calls atomic.Int32
+		var calls, cuts atomic.Int32
 		f.intercept(func(p nfs.Procedure, _, _ nfs.Message) bool {
 			if n := calls.Add(1); (p == nfs.ProcRead || p == nfs.ProcWrite) && n%40 == 0 {
+				cuts.Add(1)
 				f.cut()
 			}
 			return true
@@ -27,6 +28,8 @@ func TestLostConnectionsToAFilerAreSurvivedWhenAsked(t *testing.T) {
 		o.Verify, o.Shared, o.Reconnect, o.Sessions, o.Duration = verify, verify, true, 2, 400*time.Millisecond
 		if r, err := Run(t.Context(), o); err != nil || r.Reconnects == 0 {
 			t.Errorf("verify %v: %d reconnects, %v", verify, r.Reconnects, err)
+		} else if most := int(cuts.Load()) * o.Sessions; r.Reconnects > most { // of all commands of a session that are lost, one connects again
+			t.Errorf("verify %v: %d reconnects, not more than %d were cut", verify, r.Reconnects, most)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type filer struct {
 	callers []rpc.Credentials
 	boot    nfs.Verifier
 	links   map[string]nfs.FileType // what else there is
+	refuses map[string]mount.Status // what can't be mounted, and why
 }
 
 const (
@@ -64,19 +65,24 @@ func serveFiler(t testing.TB, l net.Listener, size int) *filer {
 	}
 	f.server = rpc.NewServer(rpc.ServerOptions{Programs: []rpc.Program{f, mount.NewServer(f),
 		portmap.Server{{Program: mount.Program, Version: mount.Version, Protocol: portmap.TCP, Port: port}}}})
+	serve(t, f.server, &cuttable{l, f})
+	return f
+}
+
+// serve serves a listener until the test ends.
+func serve(t testing.TB, s *rpc.Server, l net.Listener) {
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if err := f.server.Serve(context.Background(), &cuttable{l, f}); err != nil {
+		if err := s.Serve(context.Background(), l); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		f.server.Shutdown(ctx)
+		s.Shutdown(ctx)
 		serving.Wait()
 	})
-	return f
 }
 
 func (f *filer) url() string {
@@ -132,6 +138,9 @@ func (f *filer) count(p nfs.Procedure) int {
 func (f *filer) Exports() []mount.Export { return []mount.Export{{Dir: filerExport}} }
 
 func (f *filer) Mount(_ context.Context, _ netip.AddrPort, p string) ([]byte, []rpc.Flavor, error) {
+	if why, ok := f.refuses[p]; ok {
+		return nil, nil, why
+	}
 	if p != filerExport {
 		return nil, nil, mount.ErrNoEnt
 	}

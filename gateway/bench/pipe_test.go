@@ -181,3 +181,14 @@ func TestTheReaderNeverWaitsToSend(t *testing.T) {
 		}
 	}
 }
+
+// Padding is of zeros (RFC 4506 3), also in a slab that has been used.
+func TestPaddingIsZeros(t *testing.T) {
+	var b batch
+	b.add(bytes.Repeat([]byte{0xff}, 16))
+	b.reset()
+	b.add([]byte{1, 2, 3, 4, 5})
+	if got := bytes.Join(b.pieces, nil); !bytes.Equal(got, []byte{1, 2, 3, 4, 5, 0, 0, 0}) {
+		t.Errorf("% x", got)
+	}
+}

@@ -39,8 +39,12 @@ func TestPlacementsStayWithinTheirPart(t *testing.T) {
 	for _, o := range []Options{{Seed: 1, Sessions: 3}, {Seed: 2, Sessions: 2, Shared: true}, {Seed: 3, Sessions: 4, BlockSize: 8192}} {
 		for _, block := range []int{512, 4096} {
 			v := &verifier{t: &target{opts: o, block: block}, sectors: 1024}
-			for session := range o.Sessions {
+			for session, end := 0, 0; session < o.Sessions; session++ {
 				p := v.newPlacement(session, uint64(session))
+				if o.Shared && (p.first != 0 || p.last != 1024) || !o.Shared && (p.first < end || p.last == p.first) {
+					t.Errorf("%+v: session %d has sectors %d to %d, the one before up to %d", o, session, p.first, p.last, end)
+				}
+				end = p.last
 				for range 2000 {
 					first, n := p.next()
 					if n < 1 || first < p.first || first+n > p.last || p.last > 1024 || first*sectorSize%block != 0 || n*sectorSize%block != 0 {

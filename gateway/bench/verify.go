@@ -146,7 +146,7 @@ func (v *verifier) write(ctx context.Context, to session, first int, data []byte
 	v.checker.EndWrite(first, len(versions), err == nil)
 	v.writes.Add(1)
 	var lost *unknownError
-	if err != nil && v.t.opts.Reconnect && ctx.Err() == nil && errors.As(err, &lost) {
+	if err != nil && ctx.Err() == nil && errors.As(err, &lost) {
 		v.unknown.Add(1)
 		return true, nil
 	}
