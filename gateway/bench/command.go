@@ -29,6 +29,9 @@ A WRITE asks for the durability that --stable says. The default, unstable, is wh
 volatile memory until it is told to flush, which bench does (COMMIT, SYNCHRONIZE CACHE) before --verify reads everything back.
 Hypervisors ask for file-sync.
 
+Under load, the data of READs of 32 KiB and more is not copied out of the kernel: nobody looks at it, and what bench takes is missing to a
+server on the same machine. --verify looks at each byte.
+
 To --verify, a write counts from the moment when it is answered, however durable. With --reconnect, an NFS call that was lost with its
 connection is made again, under the same XID; an iSCSI write that was is of unknown outcome.`,
 		Example: `  forebay bench iscsi://127.0.0.1:3260/iqn.2026-11.io.forebay:demo/0 --read 70 --depth 32 --zipf 1.1

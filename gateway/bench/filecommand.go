@@ -129,6 +129,8 @@ func (c *fileCommand) judge(record []byte) (n int, err error) {
 	return n, err
 }
 
+const maxVerifier = 400 // bytes (RFC 5531 8.2)
+
 // accepted reads the header of a reply; an error is one of the server, or of the message.
 func accepted(d *xdr.Decoder) error {
 	d.Uint32() // the XID
@@ -140,7 +142,7 @@ func accepted(d *xdr.Decoder) error {
 		return errors.New("the server denies the call")
 	}
 	d.Uint32() // the verifier's flavor
-	d.Opaque(len(d.Rest()))
+	d.Opaque(maxVerifier)
 	if s := rpc.AcceptStatus(d.Uint32()); s != rpc.Success {
 		return s
 	}

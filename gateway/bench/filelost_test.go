@@ -71,7 +71,7 @@ func TestAFilerThatAsksForPatienceGetsIt(t *testing.T) {
 			return !later
 		})
 		o := fileOptions(f)
-		o.Verify = verify
+		o.Verify, o.Duration = verify, 10*moment
 		r, err := Run(t.Context(), o)
 		if err != nil || r.Operations == 0 {
 			t.Errorf("verify %v: %d operations, %v", verify, r.Operations, err)

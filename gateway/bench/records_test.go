@@ -3,7 +3,9 @@ package bench
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,13 +23,20 @@ func fragments(record []byte, sizes ...int) (p []byte) {
 	return append(be.AppendUint32(p, lastFragment|uint32(len(record))), record...)
 }
 
-// dribble gives as many bytes per read as it says.
+// dribble gives as many bytes per read as it says, and none of those that are passed.
 type dribble struct {
-	from io.Reader
-	n    int
+	from   io.Reader
+	n      int
+	passed int
 }
 
-func (d dribble) Read(p []byte) (int, error) { return d.from.Read(p[:min(len(p), d.n)]) }
+func (d *dribble) Read(p []byte) (int, error) { return d.from.Read(p[:min(len(p), d.n)]) }
+
+func (d *dribble) Pass(p []byte) (int, error) {
+	n, err := d.Read(make([]byte, min(len(p), d.n)))
+	d.passed += n
+	return n, err
+}
 
 func TestRecordsComeAsTheyWereSentHoweverTheyArrive(t *testing.T) {
 	record := bytes.Repeat([]byte("0123456789abcdef"), 1000)
@@ -37,7 +46,7 @@ func TestRecordsComeAsTheyWereSentHoweverTheyArrive(t *testing.T) {
 		stream = append(stream, fragments(record, 1, 0, 4000)...)
 	}
 	for _, n := range []int{1, 5, 4096, 1 << 20} {
-		s := newRecords(dribble{bytes.NewReader(stream), n}, 0)
+		s := newRecords(&dribble{from: bytes.NewReader(stream), n: n}, 0)
 		got := 0
 		for {
 			err := s.fill()
@@ -63,19 +72,57 @@ func TestRecordsComeAsTheyWereSentHoweverTheyArrive(t *testing.T) {
 	}
 }
 
-func TestARecordThatHasNoRoomIsAnError(t *testing.T) {
-	huge := be.AppendUint32(nil, lastFragment|1<<30)
-	endless := bytes.Repeat(be.AppendUint32(nil, 0), minBuffer) // fragments without an end
-	for name, stream := range map[string][]byte{"a huge one": huge, "an endless one": endless} {
-		s := newRecords(bytes.NewReader(stream), 0)
-		var err error
-		for err == nil {
-			if err = s.fill(); err == nil {
-				_, err = s.next()
+// Of a large reply the head is read, and of what else comes in the first fragment nothing.
+func TestDataThatNobodyLooksAtIsPassed(t *testing.T) {
+	const size = 64 << 10
+	large := reply(1, &nfs.ReadResult{Attr: nfs.Some(nfs.Attr{Type: nfs.Regular}), Count: size, Data: bytes.Repeat([]byte("x"), size)})
+	failed := reply(2, &nfs.ReadResult{Status: nfs.ErrIO})
+	var stream []byte
+	const rounds = 20
+	for range rounds {
+		stream = append(stream, fragments(large)...)
+		stream = append(stream, fragments(failed)...)
+		stream = append(stream, fragments(large, 100, 5000)...)
+		stream = append(stream, fragments(large, 5000, 1)...)
+	}
+	for _, n := range []int{7, 1000, 1 << 20} {
+		from := &dribble{from: bytes.NewReader(stream), n: n}
+		s, c := newRecords(from, size), &fileCommand{data: make([]byte, size), count: size}
+		var got []string
+		for s.fill() == nil {
+			for p, err := s.next(); p != nil || err != nil; p, err = s.next() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				bytes, err := c.judge(p)
+				got = append(got, fmt.Sprint(be.Uint32(p), bytes, err))
 			}
 		}
-		if errors.Is(err, io.EOF) {
-			t.Errorf("%s is taken", name)
+		want := []string{"1 65536 <nil>", "2 0 at 0: NFS3ERR_IO", "1 65536 <nil>", "1 65536 <nil>"}
+		if len(got) != 4*rounds || !slices.Equal(got[:4], want) || !slices.Equal(got[4*rounds-4:], want) {
+			t.Fatalf("%d bytes at a time: %d replies, %q...", n, len(got), got[:min(len(got), 4)])
+		}
+		if most := rounds * (size + 5000); from.passed > most || from.passed < most-4*rounds*headLength {
+			t.Errorf("%d bytes at a time: %d bytes are passed, of %d", n, from.passed, most)
+		}
+	}
+}
+
+func TestARecordThatHasNoRoomIsAnError(t *testing.T) {
+	huge := append(be.AppendUint32(nil, lastFragment|1<<30), make([]byte, minBuffer)...)
+	endless := bytes.Repeat(be.AppendUint32(nil, 0), minBuffer) // fragments without an end
+	for name, stream := range map[string][]byte{"a huge one": huge, "an endless one": endless} {
+		for _, data := range []int{0, largeData} {
+			s := newRecords(&dribble{from: bytes.NewReader(stream), n: 1 << 20}, data)
+			var err error
+			for err == nil {
+				if err = s.fill(); err == nil {
+					_, err = s.next()
+				}
+			}
+			if errors.Is(err, io.EOF) {
+				t.Errorf("%s is taken, data %d", name, data)
+			}
 		}
 	}
 }
@@ -121,7 +168,7 @@ func FuzzReplies(f *testing.F) {
 	f.Add(fragments(read, 4, 0, 40), false)
 	f.Add(fragments(reply(0, &nfs.WriteResult{Count: 4})), true)
 	f.Fuzz(func(t *testing.T, stream []byte, write bool) {
-		s := newRecords(bytes.NewReader(stream), 0)
+		s := newRecords(&dribble{from: bytes.NewReader(stream), n: 1 << 20}, 0)
 		c := &fileCommand{count: 4, write: write}
 		for s.fill() == nil {
 			for record, err := s.next(); record != nil && err == nil; record, err = s.next() {

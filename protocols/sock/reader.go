@@ -14,6 +14,7 @@ type Reader struct {
 	conn io.Reader
 	raw  syscall.RawConn // nil: the connection has none
 	into []byte
+	past bool // the content isn't wanted
 	n    int
 	err  error
 	call func(fd uintptr) bool
@@ -31,7 +32,20 @@ func (r *Reader) Read(p []byte) (int, error) {
 	if raced || r.raw == nil || len(p) == 0 || len(p) > told {
 		return r.conn.Read(p)
 	}
-	r.into, r.n, r.err = p, 0, nil
+	return r.at(p, false)
+}
+
+// Pass is Read for bytes that nobody wants: p says how many, and may get them or not. TCP doesn't copy them (MSG_TRUNC, tcp(7)).
+func (r *Reader) Pass(p []byte) (int, error) {
+	if raced || r.raw == nil || len(p) == 0 {
+		return r.Read(p)
+	}
+	return r.at(p, true)
+}
+
+// at reads into p, or past what p would get.
+func (r *Reader) at(p []byte, past bool) (int, error) {
+	r.into, r.past, r.n, r.err = p, past, 0, nil
 	err := r.raw.Read(r.call)
 	r.into = nil
 	switch {
@@ -47,7 +61,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 func (r *Reader) read(fd uintptr) bool {
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(r.into))), uintptr(len(r.into)))
+		n, errno := r.receive(fd)
 		switch errno {
 		case 0:
 			r.n = int(n)
@@ -60,4 +74,14 @@ func (r *Reader) read(fd uintptr) bool {
 			return true
 		}
 	}
+}
+
+func (r *Reader) receive(fd uintptr) (n uintptr, errno syscall.Errno) {
+	into, room := uintptr(unsafe.Pointer(unsafe.SliceData(r.into))), uintptr(len(r.into))
+	if r.past {
+		n, _, errno = unix.RawSyscall6(unix.SYS_RECVFROM, fd, into, room, unix.MSG_TRUNC, 0, 0)
+	} else {
+		n, _, errno = unix.RawSyscall(unix.SYS_READ, fd, into, room)
+	}
+	return n, errno
 }

@@ -42,6 +42,50 @@ func TestReadIsThatOfTheConnection(t *testing.T) {
 	}
 }
 
+// What is passed is gone, and no more; a socket of TCP doesn't even copy it.
+func TestPassIsReadButForTheContent(t *testing.T) {
+	near, far := socktest.Pair(t)
+	var content []byte
+	for i := range 300_000 {
+		content = append(content, byte(i>>8))
+	}
+	go func() {
+		_, _ = far.Write(content)
+		_ = far.(*net.TCPConn).CloseWrite()
+	}()
+	r, p, at := NewReader(near), make([]byte, 100_000), 0
+	for at < 200_000 {
+		clear(p)
+		n, err := r.Pass(p[:min(len(p), 200_000-at)])
+		if err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+		if !raced && !bytes.Equal(p[:n], make([]byte, n)) {
+			t.Error("it is copied")
+		}
+		at += n
+	}
+	rest, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(rest, content[at:]) {
+		t.Errorf("%d bytes are left, of %d: %v", len(rest), len(content)-at, err)
+	}
+	if n, err := r.Pass(p); n != 0 || !errors.Is(err, io.EOF) {
+		t.Error(n, err)
+	}
+}
+
+func TestWhatIsNoSocketIsPassedByReadingIt(t *testing.T) {
+	near, far := net.Pipe()
+	go func() { _, _ = far.Write([]byte("forebay")) }()
+	r, p := NewReader(near), make([]byte, 4)
+	if n, err := r.Pass(p); err != nil || n != 4 {
+		t.Fatal(n, err)
+	}
+	if n, err := r.Read(p); err != nil || string(p[:n]) != "bay" {
+		t.Error(string(p[:n]), err)
+	}
+}
+
 func TestAReadEndsAsThatOfTheConnectionDoes(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(near, far net.Conn) error
