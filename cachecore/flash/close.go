@@ -23,7 +23,10 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 	err := s.health.reason()
 	if err == nil {
-		err = s.writeClean()
+		err = s.await(ctx, s.writeClean)
+	}
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("close the flash tier: %w", err)
 	}
 	s.health.down.Store(true)
 	s.end()
@@ -102,16 +105,13 @@ func (s *Store) validIn(sh *shard, at *place, slot uint32, bits []byte) {
 // their handles: everything is a miss. Until it returns, invalidations go on as before; after an error they do for good, and if that is
 // ctx's, the device is still in use.
 func (s *Store) Withdraw(ctx context.Context) error {
-	err := eraseSuperblocks(s.dev)
+	err := s.await(ctx, func() error { return eraseSuperblocks(s.dev) })
 	if err == nil {
 		s.left.Store(true)
-	}
-	s.health.down.Store(true)
-	if err == nil {
+		s.health.down.Store(true)
 		err = s.calls.Close(ctx)
 	}
 	if err == nil {
-		s.fill.stop()
 		err = s.tasks.Close(ctx)
 	}
 	if err != nil {
@@ -120,11 +120,4 @@ func (s *Store) Withdraw(ctx context.Context) error {
 	s.over.Store(true)
 	s.end()
 	return s.memory.Close()
-}
-
-// stop begins nothing any more.
-func (f *fill) stop() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closing = true
 }

@@ -25,7 +25,8 @@ type Object struct {
 //
 // ErrFull: there are too many objects. If nobody uses some of them, room is made, for a later call.
 //
-// Attached again without a gap, older handles go on beside the new one; after a gap they find nothing.
+// Attached again without a gap, older handles go on beside the new one; after a gap, or a Drop by another handle, they find nothing, and nobody may
+// write by them.
 func (s *Store) Attach(ctx context.Context, k Key, since, now cachecore.Epoch) (*Object, error) {
 	if !s.enter() {
 		return nil, ErrClosed
@@ -37,6 +38,7 @@ func (s *Store) Attach(ctx context.Context, k Key, since, now cachecore.Epoch) (
 	o := &Object{s: s, key: k, hash: s.hash(k), epoch: now}
 	if id, known := s.objects.find(k); id != 0 && (known.oldest < since || known.epoch > now) {
 		if err := o.drop(ctx, id); err != nil {
+			o.Detach()
 			return nil, fmt.Errorf("attach: %w", err)
 		}
 	} else {
@@ -82,6 +84,15 @@ func (s *Store) markWhole(k Key, hash uint64) uint64 {
 
 // Detach ends the use of the handle. What is cached stays, for the next Attach.
 func (o *Object) Detach() { o.s.objects.detach(o.id.Load()) }
+
+// number is under which the object's blocks are found; 0: nothing is, as another handle has dropped it.
+func (o *Object) number() uint32 {
+	id := o.id.Load()
+	if _, ok := o.s.objects.get(id); !ok {
+		return 0
+	}
+	return id
+}
 
 func (o *Object) shard(line uint32) *shard { return o.s.shardOf(o.hash, extentOf(line)) }
 

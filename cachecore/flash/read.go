@@ -38,9 +38,10 @@ func (o *Object) Contains(first cachecore.Block, n int) Found {
 	if o.s.health.down.Load() {
 		return found
 	}
+	object := o.number()
 	o.lines(first, min(n, MaxRead), func(sh *shard, line uint32, b blocks, at int) {
 		sh.mu.Lock()
-		held := sh.holds(o.id.Load(), line) & b
+		held := sh.holds(object, line) & b
 		sh.mu.Unlock()
 		for i := range lineBlocks {
 			if held>>i&1 != 0 {
@@ -79,7 +80,7 @@ type transfer struct {
 // locate finds and pins what there is of a range.
 func (o *Object) locate(first cachecore.Block, n int, found *Found) []transfer {
 	l := located{o: o, first: first, sums: make([]uint32, 0, max(0, n))}
-	object := o.id.Load()
+	object := o.number()
 	o.lines(first, n, func(sh *shard, line uint32, b blocks, at int) {
 		sh.mu.Lock()
 		defer sh.mu.Unlock()

@@ -13,8 +13,12 @@ func (s *Store) Resize(ctx context.Context, bytes int64) error {
 		return ErrClosed
 	}
 	defer s.leave()
-	s.resizing.Lock()
-	defer s.resizing.Unlock()
+	select {
+	case s.resizing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("resize to %d bytes: %w", bytes, ctx.Err())
+	}
+	defer func() { <-s.resizing }()
 	slots := s.layout.slotsIn(min(bytes, s.dev.Size()))
 	if slots < minSlots {
 		return fmt.Errorf("resize to %d bytes: %w", bytes, ErrTooSmall)
@@ -63,7 +67,7 @@ func (f *fill) extend(old, slots uint32) {
 
 func (f *fill) uses(slot uint32) bool {
 	written := func(b *builder) bool { return b.slot == slot }
-	return slices.Contains(f.stored, slot) || slices.ContainsFunc(f.sealed, written) || f.current != nil && written(f.current)
+	return slices.Contains(f.stored, slot) || slices.ContainsFunc(f.sealed, written)
 }
 
 // vacate forgets the regions beyond, and waits for those that are being written.
@@ -82,7 +86,7 @@ func (s *Store) vacate(ctx context.Context, slots uint32) error {
 				return ctx.Err()
 			}
 		case storedThere:
-			if err := s.vacateRegion(ctx, slot); err != nil {
+			if err := s.await(ctx, func() error { return s.vacateRegion(ctx, slot) }); err != nil {
 				return err
 			}
 		}

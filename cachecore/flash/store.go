@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,9 +57,9 @@ type Store struct {
 	left          atomic.Bool // withdrawn: the device will never be opened as it is
 	undiscardable atomic.Bool
 	calls         calls.Calls
-	tasks         calls.Calls // goroutines of its own
-	over          atomic.Bool // withdrawn, and nothing is under way any more
-	resizing      sync.Mutex
+	tasks         calls.Calls     // goroutines of its own
+	over          atomic.Bool     // withdrawn, and nothing is under way any more
+	resizing      chan struct{}   // the turn of who resizes
 	life          context.Context // ends with the device, or with the store
 	end           context.CancelFunc
 	count         counters
@@ -84,6 +83,7 @@ func newStore(dev device.Device, o Options, sb superblock, slots uint32) (*Store
 		o.ReadMemory = dflReadMemory
 	}
 	s := &Store{options: o, raw: dev, id: sb.id, layout: sb.layout, seed: rand.Uint64()}
+	s.resizing = make(chan struct{}, 1)
 	s.life, s.end = context.WithCancel(context.Background())
 	s.health.init(s.end)
 	s.dev = &guard{Device: dev, h: &s.health, patience: o.Patience}
@@ -142,4 +142,16 @@ func (s *Store) spawn(f func()) {
 		defer s.tasks.Leave()
 		f()
 	}()
+}
+
+// await has f done, and waits for it or for ctx, whose error it returns: the device may never answer. What f uses stays f's until tasks have ended.
+func (s *Store) await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	s.spawn(func() { done <- f() })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
