@@ -25,6 +25,7 @@ type logged struct {
 	path  string // empty: in RAM
 	store etcd.Store
 	mems  map[string]*arraytest.Mem
+	names []string // of the volumes that are configured
 	said  *lines
 
 	gateway *Gateway
@@ -35,7 +36,8 @@ type logged struct {
 
 func newLogged(t *testing.T) *logged {
 	x := &logged{t: t, path: filepath.Join(t.TempDir(), "log.img"), store: etcd.NewMemory(), mems: map[string]*arraytest.Mem{}, end: func() {}}
-	for _, name := range []string{"vol1", "vol2"} {
+	x.names = []string{"vol1", "vol2"}
+	for _, name := range x.names {
 		x.mems[name] = arraytest.NewMem(cachecore.ArrayInfo{Size: 8 * mib, WriteCache: true})
 	}
 	x.start()
@@ -55,9 +57,8 @@ func (x *logged) start() {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	names := []string{"vol1", "vol2"}
 	config := &configs.Config{}
-	for _, name := range names {
+	for _, name := range x.names {
 		c := volumeConfig(configs.OnArrayLoss{})
 		c.Name, c.From.Array, c.Policy.Write = name, "san-"+name, configs.WriteBack
 		config.Volumes = append(config.Volumes, c)
@@ -68,7 +69,7 @@ func (x *logged) start() {
 	bases := map[writelog.Shard]cachecore.Epoch{}
 	for i, c := range config.Volumes {
 		name := c.Name
-		naa := [16]byte{byte(i + 1)}
+		naa := [16]byte{name[3]}
 		d := newDisk(c, cachecore.ObjectID(i+1), p, nil, scsi.Identity{NAA: naa}, x.said.logger())
 		var base cachecore.Epoch
 		if d.back, base, err = g.newBack(x.t.Context(), c, p, x.mems[name], naa); err != nil {

@@ -84,6 +84,14 @@ func newNAS(t *testing.T, mem *nfstest.Mem, store etcd.Store, listen string, exp
 	t.Helper()
 	n := builtNAS(t, mem, store, listen, "", exports...)
 	n.attach(memory{mem})
+	n.up()
+	return n
+}
+
+// up has it listen.
+func (n *nas) up() {
+	t := n.t
+	t.Helper()
 	if err := n.buildNFS(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +113,6 @@ func newNAS(t *testing.T, mem *nfstest.Mem, store etcd.Store, listen string, exp
 		}
 		<-changed
 	}
-	return n
 }
 
 // port is where a service listens.

@@ -15,18 +15,20 @@ import (
 
 // flash attaches the disk to its pool's flash tier, when its array is attached for the first time in this life. nil: there is none.
 func (s *disk) flash() (below volume.Flash, lasts bool) {
-	store := s.pool.flash.current()
-	if store == nil {
+	tier := s.pool.flash
+	if tier == nil {
 		return nil, false
 	}
-	object, lasts, err := s.attachFlash(store)
-	if err != nil {
+	if store := tier.current(); store != nil { // else it has failed, or was removed since the start
+		object, lasts, err := s.attachFlash(store)
+		if err == nil {
+			return object, lasts
+		}
 		s.log.Warn().Err(err).Msg("the volume goes on without the flash tier")
-		f := &unkept{notes: s.pool.flash.notes, volume: s.name()}
-		_ = f.forget() // else the first write does
-		return f, false
 	}
-	return object, lasts
+	f := &unkept{notes: tier.notes, volume: s.name()}
+	_ = f.forget() // else the first write does
+	return f, false
 }
 
 func (s *disk) attachFlash(store *flash.Store) (*flash.Object, bool, error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -441,4 +442,87 @@ func TestASmallFlashHasNoLogInIt(t *testing.T) {
 	x.resized(0)
 	x.write = configs.WriteBack
 	says(t, x.try(), "too small", x.tier.Flash.Path, "give the tier a log")
+}
+
+// spoil writes others' data to the flash from there on.
+func (x *ended) spoil(from int64, bytes int) {
+	x.t.Helper()
+	f, err := os.OpenFile(x.tier.Flash.Path, os.O_RDWR, 0)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	_, err = f.WriteAt(slices.Repeat([]byte("others"), bytes/6), from)
+	if err = errors.Join(err, f.Close()); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// A log that is known to be there is not made anew where something else is in its place, and one that is damaged is neither that nor for reads.
+func TestALogInTheFlashThatIsSpoiledIsLeftAlone(t *testing.T) {
+	const from = endSize - 64*mib
+	superblocks := func(x *ended) {
+		for _, at := range []int64{from, from + 4096, endSize - 8192, endSize - 4096} {
+			x.spoil(at+100, 12)
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil  func(*ended)
+		change func(*ended)
+	}{
+		"overwritten":                        {func(x *ended) { x.spoil(from, mib); x.spoil(endSize-mib, mib) }, func(*ended) {}},
+		"damaged, with a log of its own":     {superblocks, (*ended).withLog},
+		"damaged, and the flash is enlarged": {superblocks, func(x *ended) { x.resized(2 * endSize) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newEnded(t)
+			x.start()
+			x.acknowledge(42)
+			x.end()
+			c.spoil(x)
+			was := x.place()
+			c.change(x)
+			if err := x.try(); err == nil {
+				t.Error("it starts")
+				x.end()
+			}
+			if !bytes.Equal(x.place(), was) {
+				t.Error("the place of the log is not what it was")
+			}
+		})
+	}
+}
+
+// place is what the flash has where its log begins.
+func (x *ended) place() []byte {
+	x.t.Helper()
+	f, err := os.Open(x.tier.Flash.Path)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer f.Close()
+	p := make([]byte, 2*mib)
+	if _, err := f.ReadAt(p, endSize-64*mib); err != nil {
+		x.t.Fatal(err)
+	}
+	return p
+}
+
+// The log goes from the flash to a medium of its own, and back to a place that has been for reads meanwhile.
+func TestTheLogComesBackToTheFlash(t *testing.T) {
+	x := newEnded(t)
+	x.start()
+	x.drained()
+	x.end()
+	x.withLog()
+	x.start()
+	x.end()
+	x.spoil(endSize-64*mib, 2*mib) // what is cached
+	x.tier.Log = nil
+	x.start()
+	x.back()
+	x.acknowledge(42)
+	x.end()
+	x.start()
+	defer x.end()
+	x.expect(42)
 }

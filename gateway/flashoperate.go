@@ -27,11 +27,14 @@ func (g *Gateway) DropCache(ctx context.Context, volume string) error {
 
 // dropCache forgets all that is cached, before the first attachment too.
 func (s *disk) dropCache() error {
-	v := s.storage.volume.Load()
-	if v == nil {
-		return fmt.Errorf("%w: the array has not been attached yet", api.ErrRefused)
+	s.doubts.Store(true) // first: the volume may just be made, with what flash has from an earlier life
+	if v := s.storage.volume.Load(); v != nil {
+		v.Drop()
+	} else if tier := s.pool.flash; tier != nil { // nor is it for a later life, should the array stay away in this one
+		if err := tier.notes.forget(s.name()); err != nil {
+			return err
+		}
 	}
-	v.Drop()
 	s.log.Info().Msg("the cache is emptied, as asked for")
 	return nil
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
+	"forebay/cachecore/writelog"
 	"forebay/configs"
 	"forebay/etcd"
 	"forebay/protocols/scsi"
@@ -18,30 +21,55 @@ import (
 // writesBack runs a test with a volume that is acknowledged by a log in RAM, within a bubble.
 func writesBack(t *testing.T, hold configs.OnArrayLoss, test func(*testing.T, *shelf)) {
 	synctest.Test(t, func(t *testing.T) {
-		s, log := newSAN(t, cachecore.ArrayInfo{}), newLines(t)
-		c := volumeConfig(hold)
-		c.Policy.Write = configs.WriteBack
-		g := New(Options{Config: &configs.Config{Volumes: []configs.Volume{c}}, Log: log.logger()})
-		g.store = etcd.NewMemory()
-		p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, true, g.log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := newDisk(c, 1, p, newAttachment("san1", "mem", s.attach, g.log), scsi.Identity{Name: "vol1"}, g.log)
-		if v.back, _, err = g.newBack(t.Context(), c, p, v.attachment, [16]byte{1}); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan struct{})
-		go func() {
-			v.run(ctx)
-			close(ended)
-		}()
-		synctest.Wait()
-		x := &shelf{disk: v, san: s, t: t, log: log, a: newHost(t, v, "iqn.2026-11.example:a,i,0x1")}
-		x.a.ready()
+		x := written(t, newSAN(t, cachecore.ArrayInfo{}), etcd.NewMemory(), configs.Tier{Pool: "fast", RAM: mib}, hold, configs.WriteBack)
 		test(t, x)
-		if err := v.close(t.Context()); err != nil {
+		x.end()
+	})
+}
+
+// written begins a life of a volume that has a write log. The test ends it.
+func written(t *testing.T, s *san, store etcd.Store, tier configs.Tier, hold configs.OnArrayLoss, write string) *shelf {
+	t.Helper()
+	log, c, dir := newLines(t), volumeConfig(hold), ""
+	c.Policy.Write = write
+	if tier.Log != nil {
+		dir = filepath.Dir(tier.Log.Path)
+	}
+	config := &configs.Config{Gateway: configs.Gateway{DataDir: dir, Tiers: []configs.Tier{tier}}, Volumes: []configs.Volume{c}}
+	g := New(Options{Config: config, Log: log.logger()})
+	g.store = store
+	p, err := newPool(tier, true, g.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.pools["fast"] = p
+	if tier.Flash != nil {
+		if err := g.addFlash(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, naa := newDisk(c, 1, p, newAttachment("san1", "mem", s.attach, g.log), scsi.Identity{Name: "vol1"}, g.log), [16]byte{1}
+	back, base, err := g.newBack(t.Context(), c, p, v.attachment, naa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.back = back
+	g.disks = []*disk{v}
+	if err := errors.Join(g.replay(map[writelog.Shard]cachecore.Epoch{shardOf(naa): base}), g.nameLogs(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		v.run(ctx)
+		close(ended)
+	}()
+	synctest.Wait()
+	x := &shelf{disk: v, san: s, t: t, log: log, a: newHost(t, v, "iqn.2026-11.example:a,i,0x1"), gateway: g}
+	x.a.ready()
+	end := func(close func(context.Context) error) {
+		t.Helper()
+		if err := close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		cancel()
@@ -49,7 +77,10 @@ func writesBack(t *testing.T, hold configs.OnArrayLoss, test func(*testing.T, *s
 		if err := p.close(t.Context()); err != nil {
 			t.Error(err)
 		}
-	})
+	}
+	x.end = func() { end(v.close) }
+	x.kill = func() { end(v.storage.volume.Load().Close) }
+	return x
 }
 
 // megabyte writes the MiB with that number.

@@ -61,6 +61,19 @@ func block(opcode byte, number int) [16]byte {
 	return cdb
 }
 
+// volatile says whether the caching mode page tells of a write cache.
+func (h *host) volatile() bool {
+	h.t.Helper()
+	c := &scsi.Command{CDB: [16]byte{0x1a, 8, 8, 0, 255}} // MODE SENSE(6), no block descriptors
+	defer c.Data.Release()
+	how := h.execute(c)
+	page := bytes.Join(c.Data.Segments(), nil)
+	if how != good || len(page) < 7 {
+		h.t.Fatalf("%s, % x", how, page)
+	}
+	return page[6]&4 != 0
+}
+
 // read says what a block is full of.
 func (h *host) read(number int) string {
 	c := &scsi.Command{CDB: block(0x88, number)}
@@ -105,6 +118,9 @@ type shelf struct {
 	log *lines
 	a   *host  // an initiator that has had its power on attention
 	end func() // stops it
+
+	kill    func() // stops it without a flush, where the rig knows how
+	gateway *Gateway
 }
 
 // volumeConfig is a volume as a file would have it.

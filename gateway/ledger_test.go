@@ -302,4 +302,10 @@ func TestH3_TheWriteVerifierChangesWithALossOnly(t *testing.T) {
 	if one != same || one == lost || errors.Join(err1, err2, err3) != nil {
 		t.Errorf("%x, %x, %x", one, same, lost)
 	}
+	other, err1 := writeVerifier([16]byte{2}, 0, true)
+	ram, err2 := writeVerifier([16]byte{1}, 0, false)
+	again, err3 := writeVerifier([16]byte{1}, 0, false) // in the next life, which has nothing of this one
+	if one == other || ram == one || ram == again || errors.Join(err1, err2, err3) != nil {
+		t.Errorf("%x, %x, %x, %x", one, other, ram, again)
+	}
 }

@@ -51,6 +51,7 @@ func operations(mux *http.ServeMux, o Operator) {
 				http.Error(w, "the body: "+err.Error(), http.StatusBadRequest)
 				return
 			}
+			unhurried(w)
 			answer(w, do(r.Context(), r.PathValue("name"), op))
 		})
 	}
@@ -81,6 +82,11 @@ func timed(text string, do func(time.Duration) error) error {
 		return errTime
 	}
 	return do(d)
+}
+
+// unhurried lets an operation take its time: the server's limit on answers is for those that are there at once. A client that goes away ends the operation.
+func unhurried(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // what has no connection has no deadline
 }
 
 func answer(w http.ResponseWriter, err error) {

@@ -46,6 +46,7 @@ func handleTier[T interface {
 			http.Error(w, "the body: "+err.Error(), http.StatusBadRequest)
 			return
 		}
+		unhurried(w)
 		answer(w, op.do(r.Context(), r.PathValue("name"), o))
 	})
 }

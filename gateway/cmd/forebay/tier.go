@@ -13,7 +13,12 @@ import (
 
 func tierCommand() *cobra.Command {
 	var url string
-	cmd := &cobra.Command{Use: "tier", Short: "Change what a gateway gives to a pool, while it runs"}
+	cmd := &cobra.Command{
+		Use:   "tier",
+		Short: "Change what a gateway gives to a pool, while it runs",
+		Args:  cobra.NoArgs, // a mistyped subcommand is an error
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.PersistentFlags().StringVar(&url, "api", cmp.Or(os.Getenv("FOREBAY_API"), api.DefaultURL), "the gateway to ask, else that of FOREBAY_API")
 	client := func() *api.Client { return api.NewClient(url) }
 	cmd.AddCommand(tierRAMCommand(client), tierFlashCommand(client))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,8 @@ func volumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "volume",
 		Short: "Change when a volume's writes are acknowledged, drain it, hold it still for a backup, empty its cache",
+		Args:  cobra.NoArgs, // a mistyped subcommand is an error
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&url, "api", cmp.Or(os.Getenv("FOREBAY_API"), api.DefaultURL), "the gateway to ask, else that of FOREBAY_API")
 	client := func() *api.Client { return api.NewClient(url) }
@@ -61,8 +64,10 @@ and tells how much is left meanwhile.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if wait {
 				ctx, cancel := context.WithCancel(cmd.Context())
+				var telling sync.WaitGroup
+				telling.Go(func() { progress(ctx, client(), args[0], cmd.ErrOrStderr()) })
+				defer telling.Wait() // nothing is told when it is over
 				defer cancel()
-				go progress(ctx, client(), args[0], cmd.ErrOrStderr())
 			}
 			done := make(chan error, 1)
 			go func() { done <- client().Operate(cmd.Context(), args[0], "drain", api.Operation{}) }()

@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"forebay/cachecore/writeback"
+	"forebay/gateway/api"
+	"forebay/protocols/sock/socktest"
+)
+
+// overAPI has the management interface served within a bubble, for a client of it.
+func (x *logged) overAPI() *api.Client {
+	x.t.Helper()
+	for name, d := range x.disks {
+		d.attachment = newAttachment(name, "mem", nil, x.said.logger())
+	}
+	if err := x.gateway.buildServer(); err != nil {
+		x.t.Fatal(err)
+	}
+	pipes, ended := socktest.NewPipeListener(), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { ended <- x.gateway.serveAPI(ctx, pipes) }()
+	transport := &http.Transport{DialContext: pipes.Dial, DisableKeepAlives: true}
+	was := http.DefaultTransport
+	http.DefaultTransport = transport
+	end := x.end
+	x.end = func() {
+		http.DefaultTransport = was
+		stop()
+		if err := <-ended; err != nil {
+			x.t.Error(err)
+		}
+		if err := x.gateway.writes.close(); err != nil {
+			x.t.Error(err)
+		}
+		end()
+	}
+	return api.NewClient("http://gateway")
+}
+
+// An operation takes as long as the array needs, and its end is told then.
+func TestOperationsThatTakeLongAreAnswered(t *testing.T) {
+	for operation, o := range map[string]api.Operation{"drain": {}, "barrier": {Hold: "1m"}} {
+		t.Run(operation, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newLogged(t)
+				client := x.overAPI()
+				x.write("vol1", 0, 'a')
+				answered := make(chan error, 1)
+				go func() { answered <- client.Operate(t.Context(), "vol1", operation, o) }()
+				time.Sleep(time.Hour)
+				if len(answered) > 0 {
+					t.Fatalf("answered before it was done: %v", <-answered)
+				}
+				x.destage("vol1")
+				if err := <-answered; err != nil {
+					t.Error(err)
+				}
+				x.expectBlock("vol1", 0, 'a', 'a')
+				x.expectModes(writeback.Back, writeback.Back)
+				x.end()
+			})
+		})
+	}
+}
