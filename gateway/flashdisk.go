@@ -68,8 +68,8 @@ func (s *disk) flashKey() flash.Key {
 	return flash.Key(sum[:])
 }
 
-// settle is what makes durable all that was written, where a write log answers flushes: what an earlier life has written to the array directly, that
-// doesn't know. nil: flushes do.
+// settle is what makes durable all that was written, where a write log answers flushes: what others have written to the array, that doesn't know.
+// nil: flushes do.
 func (s *disk) settle() func(context.Context) error {
 	if s.back == nil {
 		return nil

@@ -126,6 +126,9 @@ func TestWhatIsKeptUnderAWriteLogIsFlushedOnTheArray(t *testing.T) {
 	}
 	array := writeback.New(writeback.Options{Array: l.disk.attachment, Log: log, Buffers: l.pool.buffers, Shard: 1, Epoch: 1, Durable: true}, writeback.Back)
 	x := &disk{back: &back{Array: array}, attachment: l.disk.attachment}
+	if err := array.Flush(context.Background()); err != nil { // of what an earlier life has answered
+		t.Fatal(err)
+	}
 	before := l.san.count("flush")
 	if err := array.Flush(context.Background()); err != nil || l.san.count("flush") != before {
 		t.Errorf("the log's flush asks the array (%v)", err)

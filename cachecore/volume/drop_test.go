@@ -35,6 +35,37 @@ func TestG2_NoMergeIsInstalledIntoWhatADropIsAboutToForget(t *testing.T) {
 	r.mustRead(0, bytes.Join([][]byte{of('s', 512), of('b', 512), of('s', blk-1024)}, nil))
 }
 
+// Nor if it ends before the drop does, which takes its time in flash.
+func TestG2_NoMergeIsInstalledBehindADropThatIsUnderWay(t *testing.T) {
+	ctx := context.Background()
+	r := filledRig(t)
+	below := &lateDrop{Flash: r.object, arrived: make(chan struct{}), release: make(chan struct{})}
+	r.Volume.flash = below
+	r.write(of('a', blk), 0)
+	if err := r.mem.WriteAt(ctx, of('s', blk), 0, cachecore.WriteOptions{}); err != nil { // behind our back
+		t.Fatal(err)
+	}
+	last := &r.runs.table[stripes-1]
+	last.mu.Lock() // the drop has forgotten nothing yet
+	dropped := start(func() error { r.Drop(); return nil })
+	for r.drops.now() == 0 {
+		runtime.Gosched()
+	}
+	write := r.mem.Hold(arraytest.After, arraytest.Of(arraytest.Write, 512))
+	written := start(func() error { return r.Write(ctx, of('b', 512), 512, false) })
+	<-write.Arrived()
+	last.mu.Unlock()
+	<-below.arrived
+	write.Release(nil)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	close(below.release)
+	<-dropped
+	r.Volume.flash = r.object
+	r.mustAgree(0, blk)
+}
+
 // What the cache has of the last block, zeros beyond the old end, is of no use once there is more.
 func TestNobodyReadsBeyondTheOldEndWhatWasCachedBefore(t *testing.T) {
 	r := newRig(t, wishes{info: cachecore.ArrayInfo{Size: mib + 512}})
@@ -62,6 +93,38 @@ func TestNobodyReadsBeyondTheOldEndWhatWasCachedBefore(t *testing.T) {
 	if err := errors.Join(<-first, <-second); err != nil {
 		t.Error(err)
 	}
+}
+
+// What an array has grown by is not read before flash has forgotten what it may have of there, from when the array was as long.
+func TestNobodyReadsBeyondTheOldEndBeforeFlashHasForgotten(t *testing.T) {
+	below := &slowFlash{forgotten: make(chan error, 3)}
+	r := newRig(t, wishes{info: cachecore.ArrayInfo{Size: mib}, o: Options{Flash: below}})
+	r.mem.Grow(2 * mib)
+	r.onArray(of('b', blk), mib)
+	gone := errors.New("the mark can't be written")
+	for _, err := range []error{gone, gone, nil} {
+		below.forgotten <- err
+	}
+	for range 2 {
+		if _, err := r.read(mib, blk); !errors.Is(err, gone) {
+			t.Errorf("a read ends with %v", err)
+		}
+	}
+	r.mustRead(mib, of('b', blk))
+}
+
+// What was asked for before is not installed any more; what is there stays.
+func TestNothingIsInstalledThatWasOvertaken(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.mustRead(mib, make([]byte, blk))
+	fill, got := heldFill(r, 0, blk)
+	r.Overtake()
+	fill.Release(nil)
+	<-got
+	r.mustMiss(0, blk)
+	r.mustHit(mib, make([]byte, blk))
+	r.mustRead(0, make([]byte, blk))
+	r.mustHit(0, make([]byte, blk))
 }
 
 func TestG2_NoMergeIsInstalledIntoABlockThatHasGrown(t *testing.T) {

@@ -256,28 +256,43 @@ func TestAFailingFlashTierIsDoneWithout(t *testing.T) {
 	r.mustAgree(0, 24*blk)
 }
 
-// An error of what keeps flash fresh fails the write, and the array is not asked.
+// An error of what keeps flash fresh fails the write, or whatever else changes the array, and the array is not asked.
 func TestAWriteThatFlashCannotForgetFails(t *testing.T) {
-	r := filledRig(t)
-	r.cache(0, 24)
-	r.restart() // so that it is on the device
-	r.twin.OnCall(func(c devicetest.Call) devicetest.Fault {
-		if c.Kind == devicetest.WriteDurable {
-			return wait(r.life)
-		}
-		return devicetest.Fault{}
-	})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
-	if err := r.Write(ctx, of('b', blk), 0, false); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cachecore.ErrUnavailable) {
-		t.Fatalf("%v", err)
+	for name, change := range map[string]func(context.Context, *flashRig) error{
+		"write":   func(ctx context.Context, r *flashRig) error { return r.Write(ctx, of('b', blk), 0, false) },
+		"discard": func(ctx context.Context, r *flashRig) error { return r.Discard(ctx, 0, blk, true) },
+		"zero":    func(ctx context.Context, r *flashRig) error { return r.WriteZeroes(ctx, 0, blk) },
+		"alter": func(ctx context.Context, r *flashRig) error {
+			return r.Alter(ctx, 0, blk, func(ctx context.Context) error { return r.mem.Unmap(ctx, 0, blk) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := filledRig(t)
+			r.cache(0, 24)
+			r.restart() // so that it is on the device
+			r.twin.OnCall(func(c devicetest.Call) devicetest.Fault {
+				if c.Kind == devicetest.WriteDurable {
+					return wait(r.life)
+				}
+				return devicetest.Fault{}
+			})
+			r.mem.Intercept(func(_ context.Context, op arraytest.Op, _ arraytest.Stage) error {
+				if op.Kind != arraytest.Read {
+					t.Errorf("the array is asked to %v", op.Kind)
+				}
+				return nil
+			})
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+			defer cancel()
+			if err := change(ctx, r); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cachecore.ErrUnavailable) {
+				t.Errorf("%v", err)
+			}
+			r.mem.Intercept(nil)
+			r.forgets()
+			r.mustAgree(0, 24*blk)
+			r.twin.OnCall(nil)
+		})
 	}
-	r.forgets()
-	want := make([]byte, blk)
-	if err := r.mem.ReadAt(context.Background(), want, 0); err != nil || want[0] == 'b' {
-		t.Error("the array was asked")
-	}
-	r.twin.OnCall(nil)
 }
 
 // After a drop nothing is found, nor after a crash.
@@ -342,9 +357,10 @@ func TestAnArrayThatGrowsAgainIsReadAnew(t *testing.T) {
 // Where the array's Flush doesn't answer for an earlier life, only Settle does.
 func TestOnlySettlingCoversWhatFlushDoesNot(t *testing.T) {
 	r := filledRig(t)
-	r.settle = func(ctx context.Context) error { return r.mem.Flush(ctx) }
-	if err := r.Flush(context.Background()); err != nil {
-		t.Fatal(err)
+	settled := 0
+	r.settle = func(ctx context.Context) error { settled++; return r.mem.Flush(ctx) }
+	if err := errors.Join(r.Flush(context.Background()), r.Settle(context.Background())); err != nil || settled != 0 {
+		t.Fatalf("%v, and settled %d times, for which nothing waits", err, settled)
 	}
 	if r.lasts(0) {
 		t.Error("a flush covers what it doesn't know")
@@ -352,7 +368,7 @@ func TestOnlySettlingCoversWhatFlushDoesNot(t *testing.T) {
 	if err := r.Settle(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if !r.lasts(0) {
-		t.Error("not covered, though all is settled")
+	if !r.lasts(0) || settled != 1 {
+		t.Errorf("settled %d times, and it is covered: %v", settled, r.lasts(0))
 	}
 }

@@ -157,9 +157,11 @@ func (r *flashRig) arrayReads(f func()) uint64 {
 var someDisk = cachecore.ArrayInfo{Size: 12 * mib, WriteCache: true, Thin: true, UnmapZeroes: true}
 
 // filledRig is over an array that has something everywhere.
-func filledRig(t *testing.T) *flashRig {
-	r := newFlashRig(t, someDisk, 64)
-	p := make([]byte, someDisk.Size)
+func filledRig(t *testing.T) *flashRig { return filledRigOver(t, someDisk) }
+
+func filledRigOver(t *testing.T, info cachecore.ArrayInfo) *flashRig {
+	r := newFlashRig(t, info, 64)
+	p := make([]byte, info.Size)
 	for i := range p {
 		p[i] = byte(i/blk) ^ byte(i/512)
 	}

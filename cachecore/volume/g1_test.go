@@ -74,6 +74,56 @@ func TestG1_NoFillIsInstalledThatBeganDuringAWrite(t *testing.T) {
 	r.mustMiss(blk, blk)
 }
 
+// A read finds no write in its way, waits for a buffer, and asks the array when a change of its block is under way there: what it gets then is not for the
+// cache, nor for itself.
+func TestG1_NoFillIsInstalledThatBeganDuringAChangeOfItsBlock(t *testing.T) {
+	ctx, changes := context.Background(), func(op arraytest.Op) bool { return op.Kind != arraytest.Read }
+	for name, change := range map[string]func(*rig) error{
+		"write":   func(r *rig) error { return r.Write(ctx, of(0, blk), 0, false) },
+		"discard": func(r *rig) error { return r.Discard(ctx, 0, blk, true) },
+		"zero":    func(r *rig) error { return r.WriteZeroes(ctx, 0, blk) },
+		"alter": func(r *rig) error {
+			return r.Alter(ctx, 0, blk, func(ctx context.Context) error { return r.mem.WriteZeroes(ctx, 0, blk, false) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, wishes{buffers: 2 * mib})
+				r.onArray(of('a', blk), 0)
+				var slow collected // has all buffers
+				for i := range int64(2) {
+					if err := r.Read(ctx, &slow, mib+i*mib, mib); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got := make(chan []byte, 1)
+				go func() {
+					p, err := r.read(0, blk)
+					if err != nil {
+						t.Error(err)
+					}
+					got <- p
+				}()
+				synctest.Wait()
+				held := r.mem.Hold(arraytest.Before, changes)
+				changed := start(func() error { return change(r) })
+				<-held.Arrived()
+				slow.release()
+				synctest.Wait() // the array has been read
+				r.mustMiss(0, blk)
+				held.Release(nil)
+				if err := <-changed; err != nil {
+					t.Fatal(err)
+				}
+				if p := <-got; !bytes.Equal(p, of(0, blk)) {
+					t.Error("a read has other bytes than the array")
+				}
+				r.mustRead(0, of(0, blk))
+			})
+		})
+	}
+}
+
 func TestG1_NoFillIsInstalledOverADiscardOrADrop(t *testing.T) {
 	for name, change := range map[string]func(*rig) error{
 		"discard": func(r *rig) error { return r.Discard(context.Background(), 0, blk, true) },
@@ -96,6 +146,8 @@ func TestG1_NoFillIsInstalledOverADiscardOrADrop(t *testing.T) {
 
 func TestG1_FillsOfOtherRunsAreInstalled(t *testing.T) {
 	r := newRig(t, wishes{})
+	r.mustWrite(make([]byte, blk), 0) // the generations of runs have nothing to do with each other
+	r.store.Drop(1, 0, 1)
 	fill, got := heldFill(r, 0, 128*kib)
 	r.mustWrite(of('b', blk), 64*kib)
 	fill.Release(nil)

@@ -102,6 +102,29 @@ func TestTheLastBlockOfAnOddSizeIsCached(t *testing.T) {
 	r.mustMiss(mib, blk)
 }
 
+// Slots and buffers have held other data. Nothing of it is in the cache as if it were the array's.
+func TestBehindAnOddEndTheCacheHasZeros(t *testing.T) {
+	const size = 16*blk + 512
+	r := newRig(t, wishes{info: cachecore.ArrayInfo{Size: size}, blocks: 16, buffers: 32 * kib})
+	r.onArray(of('x', size), 0)
+	want := append(of('x', 512), make([]byte, blk-512)...)
+	for name, install := range map[string]func(){
+		"read":  func() { r.mustRead(16*blk, of('x', 512)) },
+		"write": func() { r.mustWrite(of('x', 512), 16*blk) },
+	} {
+		for off := int64(0); off < 16*blk; off += 4 * blk {
+			r.mustRead(off, of('x', 4*blk))
+		}
+		install()
+		var c collected
+		if !r.store.ReadNow(1, 16*blk, blk, &c) || !bytes.Equal(c.bytes(), want) {
+			t.Errorf("after a %s: other bytes", name)
+		}
+		c.release()
+		r.Drop()
+	}
+}
+
 func TestTheLastBlockIsReadAgainWhenTheArrayHasGrown(t *testing.T) {
 	r := newRig(t, wishes{info: cachecore.ArrayInfo{Size: mib + 512}})
 	r.mustWrite(of('a', 512), mib)

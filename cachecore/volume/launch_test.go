@@ -13,6 +13,7 @@ import (
 
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
+	"forebay/cachecore/flash"
 )
 
 // launch begins a write that has to be taken, and returns where its outcome comes.
@@ -113,6 +114,44 @@ func TestALaunchedWriteThatFailsLeavesWhatTheArrayHas(t *testing.T) {
 	r.intercept(nil)
 	r.mustMiss(0, blk)
 	r.mustRead(0, of('x', 2*blk))
+}
+
+// slowFlash is a tier that has nothing and takes nothing, and takes its time to forget.
+type slowFlash struct {
+	Flash
+	forgotten chan error
+}
+
+func (*slowFlash) Contains(cachecore.Block, int) (none flash.Found)            { return none }
+func (*slowFlash) Prepare(cachecore.Block, int) (none flash.Batch)             { return none }
+func (*slowFlash) InvalidateNow(cachecore.Block, uint64) bool                  { return false }
+func (f *slowFlash) Invalidate(context.Context, cachecore.Block, uint64) error { return <-f.forgotten }
+func (*slowFlash) Drop(context.Context) error                                  { return nil }
+
+// PROTOCOL G3, for what is launched: the array is asked when flash has forgotten the blocks, durably, and not if it can't.
+func TestG3_ALaunchedWriteIsForgottenBelowBeforeTheArrayIsAsked(t *testing.T) {
+	for name, refusal := range map[string]error{"forgotten": nil, "not to be forgotten": errors.New("the mark can't be written")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				below := &slowFlash{forgotten: make(chan error)}
+				r, l := newLaunchRig(t, wishes{o: Options{Flash: below}})
+				rec := r.record()
+				outcome := r.launch(of('a', blk), 0)
+				r.Kick()
+				synctest.Wait()
+				if l.waiting() != 0 || rec.bytes() != 0 {
+					t.Error("the array is asked before flash has forgotten")
+				}
+				below.forgotten <- refusal
+				if err := <-outcome; (err == nil) != (refusal == nil) {
+					t.Errorf("the write: %v", err)
+				}
+				if n := rec.bytes(); (n == blk) != (refusal == nil) {
+					t.Errorf("the array has been sent %d bytes", n)
+				}
+			})
+		})
+	}
 }
 
 // What a launched write waits for first is not the array's time, and each attempt counts.

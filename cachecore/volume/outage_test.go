@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -70,8 +71,10 @@ func TestIOIsHeldNoLongerThanItIsTo(t *testing.T) {
 				defer r.away(kinds...)(false)
 				calls := r.everyCall(context.Background())
 				ended, stop := context.WithCancel(context.Background())
+				var reader sync.WaitGroup
+				defer reader.Wait()
 				defer stop()
-				go func() { // the array answers that, every time
+				reader.Go(func() { // the array answers that, every time
 					for i := int64(0); len(kinds) > 0; i++ {
 						select {
 						case <-time.After(time.Second):
@@ -80,7 +83,7 @@ func TestIOIsHeldNoLongerThanItIsTo(t *testing.T) {
 							return
 						}
 					}
-				}()
+				})
 				begun := time.Now()
 				for name, done := range calls {
 					if err := <-done; name != "read" && !errors.Is(err, cachecore.ErrUnavailable) {
@@ -93,6 +96,23 @@ func TestIOIsHeldNoLongerThanItIsTo(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A read is a miss once, however often the array has to be asked for it.
+func TestAReadThatIsHeldCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, wishes{o: Options{OnArrayLoss: hold}})
+		set := r.away()
+		read := start(func() error { _, err := r.read(0, 2*blk); return err })
+		time.Sleep(hold / 2)
+		set(false)
+		if err := <-read; err != nil {
+			t.Fatal(err)
+		}
+		if s := r.counts.Snapshot(); s.HitBlocks != 0 || s.MissedBlocks != 2 {
+			t.Errorf("%d blocks were there, %d were not", s.HitBlocks, s.MissedBlocks)
+		}
+	})
 }
 
 func TestIOIsNotHeldWhereItIsNotTo(t *testing.T) {

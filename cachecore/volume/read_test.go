@@ -211,6 +211,19 @@ func TestALongSequentialReaderBypassesTheCache(t *testing.T) {
 	r.mustHit(6*mib, make([]byte, blk))
 }
 
+// What is prefetched is there for who reads on, whose hits are the only ones that count.
+func TestAPrefetchIsNobodysRead(t *testing.T) {
+	r := newRig(t, wishes{})
+	r.onArray(of('a', 4*blk), 0)
+	if err := r.Prefetch(context.Background(), 0, 4*blk); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.counts.Snapshot(); s.HitBlocks != 0 || s.MissedBlocks != 0 {
+		t.Errorf("%d blocks count as found, %d as missed", s.HitBlocks, s.MissedBlocks)
+	}
+	r.mustHit(0, of('a', 4*blk))
+}
+
 func TestReadsWaitForBuffersAndNoLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, wishes{buffers: 8 * kib})

@@ -124,3 +124,35 @@ func TestABarrierHoldsBeforeALaterOnesWrites(t *testing.T) {
 		r.onArray(0, of('b', blk))
 	})
 }
+
+// Draining that begins during a hold gets no further before that is over: until then writes are logged, and wait for nothing (PROTOCOL B5).
+func TestB5_NoWriteWaitsForTheEndOfAHold(t *testing.T) {
+	held(t, func(t *testing.T, r *rig) {
+		r.mem.Intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+			if op.Kind == arraytest.Write && at == arraytest.Before {
+				time.Sleep(10 * time.Millisecond) // so that a rate is known
+			}
+			return nil
+		})
+		r.write(0, of('a', mib))
+		if err := r.Barrier(t.Context(), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		r.write(0, of('b', blk))
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		r.write(blk, of('c', blk))
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("a write took %v", took)
+		}
+		r.onArray(0, of('a', 2*blk))
+		time.Sleep(time.Minute)
+		if r.state() != Through {
+			t.Errorf("%v after the hold", r.state())
+		}
+		r.onArray(0, append(of('b', blk), of('c', blk)...))
+	})
+}

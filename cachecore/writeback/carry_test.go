@@ -250,3 +250,70 @@ func TestTheStatusTellsHowLongItTakesToCarryWhatIsLeft(t *testing.T) {
 		}
 	})
 }
+
+// What the array did not clear, or cut off, is asked for again; the log keeps it until then.
+func TestWhatTheArrayFailsToClearIsClearedAgain(t *testing.T) {
+	const n = objectBlocks * blk
+	for name, c := range map[string]struct {
+		change func(r *rig) error
+		fails  arraytest.Kind
+	}{
+		"zeros": {func(r *rig) error { return r.WriteZeroes(r.t.Context(), blk, n-blk, false) }, arraytest.Zero},
+		"unmap": {func(r *rig) error { return r.Unmap(r.t.Context(), blk, n-blk) }, arraytest.Unmap},
+		"end":   {func(r *rig) error { return r.Resize(r.t.Context(), blk, n-blk, noDirect) }, arraytest.Zero},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Back, ofObjects)
+				if err := r.mem.WriteAt(t.Context(), of('x', n), 0, cachecore.WriteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.change(r); err != nil {
+					t.Fatal(err)
+				}
+				failed := false
+				r.mem.Intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+					if op.Kind != c.fails || at != arraytest.Before || failed {
+						return nil
+					}
+					failed = true
+					return cachecore.ErrUnavailable
+				})
+				r.run()
+				r.settled()
+				r.end()
+				r.mem.Intercept(nil)
+				if !failed {
+					t.Error("the array was not asked")
+				}
+				r.onArray(0, append(of('x', blk), of(0, n-blk)...))
+			})
+		})
+	}
+}
+
+// A log that can't be told what the array has would bring it again after a crash: who drains waits until that is void by the base.
+func TestADrainWaitsForTheBaseWhereTheLogCannotForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.write(0, of('a', blk))
+		r.log.fail, r.ledger.fail = errors.New("i/o error"), errors.New("away")
+		r.run()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		drained := make(chan error, 1)
+		go func() { drained <- r.Drain(ctx) }()
+		time.Sleep(10 * time.Second)
+		r.onArray(0, of('a', blk))
+		if len(drained) > 0 {
+			t.Fatalf("drained: %v", <-drained)
+		}
+		r.ledger.mu.Lock()
+		r.ledger.fail = nil
+		r.ledger.mu.Unlock()
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		r.end()
+	})
+}

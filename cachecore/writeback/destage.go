@@ -27,6 +27,9 @@ func (a *Array) Run(ctx context.Context) {
 		iv, until := a.next(time.Now())
 		wait = min(wait, until)
 		if iv == nil {
+			if a.cover(ctx) != nil {
+				wait = min(wait, time.Second)
+			}
 			if !a.pause(ctx, wait) {
 				return
 			}
@@ -203,6 +206,9 @@ func (a *Array) destage(ctx context.Context, iv *interval) error {
 	if a.life() != before {
 		return errNewLife
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.settled = true
 	return nil
 }
 

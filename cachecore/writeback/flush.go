@@ -10,26 +10,43 @@ import (
 	"forebay/cachecore/writelog"
 )
 
-// Flush implements cachecore.Array. What a durable log has answered is durable; else the array has it, and has flushed it, when this returns.
+// Flush implements cachecore.Array. What a durable log has answered is durable; else the array has it, and has flushed it, when this returns. The same is
+// true of what an earlier life has answered, of which nobody knows how: until a flush has covered it the array is asked, whatever the mode is (PROTOCOL E2).
 func (a *Array) Flush(ctx context.Context) error {
 	a.mu.Lock()
-	written, flushed := a.mu.written, a.mu.flushed
+	written, covered := a.mu.written, a.mu.settled && a.mu.written == a.mu.flushed
 	a.mu.Unlock()
 	if !a.opts.Durable {
 		if err := a.sync(ctx); err != nil {
 			return err
 		}
 	}
-	if written == flushed {
+	if covered {
 		return nil
 	}
+	return a.flushBelow(ctx, written)
+}
+
+// flushBelow has the array flush all that it has answered, of which written changes were in this life.
+func (a *Array) flushBelow(ctx context.Context, written uint64) error {
 	if err := a.below.Flush(ctx); err != nil {
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.mu.flushed = max(a.mu.flushed, written)
+	a.mu.flushed, a.mu.settled = max(a.mu.flushed, written), true
 	return nil
+}
+
+// cover has the array flush what an earlier life has answered, before a client asks: one that does while the array is away would have to wait for it.
+func (a *Array) cover(ctx context.Context) error {
+	a.mu.Lock()
+	written, settled := a.mu.written, a.mu.settled
+	a.mu.Unlock()
+	if settled {
+		return nil
+	}
+	return a.flushBelow(ctx, written)
 }
 
 // Drain waits until the array has all that was answered before.

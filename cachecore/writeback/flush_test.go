@@ -2,9 +2,11 @@ package writeback
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
+	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
 )
 
@@ -32,4 +34,86 @@ func TestE1_AFlushDoesNotTakeAnothersThatHasNotEndedForDone(t *testing.T) {
 			t.Error("something is left unflushed")
 		}
 	})
+}
+
+// A client goes on after a restart, and flushes what it was answered before: the array still has it in its cache (PROTOCOL E2).
+func TestE2_AFlushCoversWhatAnEarlierLifeHasWritten(t *testing.T) {
+	for _, m := range []Mode{Through, Back} {
+		t.Run(m.String(), func(t *testing.T) {
+			r := newRig(t, Through)
+			r.write(0, of('a', blk))
+			r.restart(m)
+			if err := r.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.mem.Crash(nil)
+			r.onArray(0, of('a', blk))
+		})
+	}
+}
+
+// Write-back does not depend on the array: once anything has flushed that, what the log answers is flushed by the log.
+func TestAFlushOfWhatTheLogHasDoesNotAskTheArray(t *testing.T) {
+	for name, settle := range map[string]func(*rig) error{
+		"after a flush":     func(r *rig) error { return r.Flush(t.Context()) },
+		"after an interval": func(r *rig) error { r.write(mib, of('z', blk)); return r.sync(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Back)
+			r.run()
+			if err := settle(r); err != nil {
+				t.Fatal(err)
+			}
+			r.end()
+			r.mem.Intercept(func(_ context.Context, op arraytest.Op, _ arraytest.Stage) error {
+				t.Errorf("the array is asked to %v", op.Kind)
+				return cachecore.ErrUnavailable
+			})
+			r.write(0, of('a', blk))
+			if err := r.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What the array has not flushed is not flushed.
+func TestE2_AFlushThatTheArrayFailsFails(t *testing.T) {
+	r := newRig(t, Through)
+	r.write(0, of('a', blk))
+	full := errors.New("medium error")
+	r.mem.Intercept(func(_ context.Context, op arraytest.Op, _ arraytest.Stage) error {
+		if op.Kind == arraytest.Flush {
+			return full
+		}
+		return nil
+	})
+	for range 2 {
+		if err := r.Flush(t.Context()); !errors.Is(err, full) || !r.Unflushed() {
+			t.Errorf("%v, and something is left unflushed: %v", err, r.Unflushed())
+		}
+	}
+	r.mem.Intercept(nil)
+	if err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.mem.Crash(nil)
+	r.onArray(0, of('a', blk))
+}
+
+// A write that is answered while the array flushes is not covered by that.
+func TestE2_AFlushDoesNotCoverAWriteThatCameBesideIt(t *testing.T) {
+	r := newRig(t, Through)
+	r.write(0, of('a', blk))
+	flush := r.mem.Hold(arraytest.After, flushes)
+	flushed := make(chan error, 1)
+	go func() { flushed <- r.Flush(context.Background()) }()
+	<-flush.Arrived()
+	r.write(blk, of('b', blk))
+	flush.Release(nil)
+	if err := errors.Join(<-flushed, r.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	r.mem.Crash(nil)
+	r.onArray(0, append(of('a', blk), of('b', blk)...))
 }

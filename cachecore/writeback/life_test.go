@@ -7,6 +7,7 @@ import (
 
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
+	"forebay/cachecore/writelog"
 )
 
 // restarting is an array that tells when it may have forgotten what it was not asked to flush.
@@ -55,3 +56,35 @@ func TestMovedRecordsAreReadWhereTheyAre(t *testing.T) {
 }
 
 var _ cachecore.Array = (*restarting)(nil)
+
+// moving is a log that moves what is about to be read.
+type moving struct {
+	*memLog
+	move func() // once
+}
+
+func (l *moving) ReadAt(p []byte, at writelog.Position, skip int64) error {
+	if move := l.move; move != nil {
+		l.move = nil
+		move()
+		return writelog.ErrGone
+	}
+	return l.memLog.ReadAt(p, at, skip)
+}
+
+// A record that moves between the look into the index and that into the log is looked for again, by readers and by the destager.
+func TestARecordThatMovesMeanwhileIsFoundAgain(t *testing.T) {
+	var l *moving
+	r := newRig(t, Back, func(o *Options) {
+		l = &moving{memLog: o.Log.(*memLog)}
+		o.Log = l
+	})
+	r.write(0, of('a', blk))
+	r.log.records = append(r.log.records, r.log.records[0])
+	l.move = func() { r.Moved(1, 1) }
+	r.expect(0, of('a', blk))
+	l.move = func() { r.Moved(1, 0) }
+	r.run()
+	r.settled()
+	r.onArray(0, of('a', blk))
+}

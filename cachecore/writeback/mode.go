@@ -74,8 +74,8 @@ func (a *Array) settle(ctx context.Context) error {
 	return nil
 }
 
-// drained says whether the array has all records and no more can come, because writes are held: as soon as what is left takes little time, or the
-// log is dead.
+// drained says whether the array has all records and no more can come, because writes are held: as soon as what is left takes little time, which it
+// doesn't during a barrier's hold, or the log is dead.
 func (a *Array) drained() bool {
 	rate := a.rate.incoming()
 	a.mu.Lock()
@@ -84,7 +84,8 @@ func (a *Array) drained() bool {
 		return false
 	}
 	left := float64(a.mu.backlog)
-	if a.mu.shut == nil && (a.mu.mode == Dead || left == 0 || rate > 0 && left/rate < finalHold.Seconds()) {
+	near := left == 0 || len(a.mu.holds) == 0 && rate > 0 && left/rate < finalHold.Seconds()
+	if a.mu.shut == nil && (a.mu.mode == Dead || near) {
 		a.mu.shut = make(chan struct{})
 	}
 	return a.mu.shut != nil && len(a.mu.intervals) == 1 && a.open().records == 0 && a.open().pending == 0

@@ -10,6 +10,7 @@ import (
 
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
+	"forebay/cachecore/writelog"
 )
 
 // A volume fills its own share of a log that it has with others, and no more; its writes wait then, and fail when who sent them gives up.
@@ -38,6 +39,35 @@ func TestB9_AVolumeFillsNoMoreThanItsShareOfTheLog(t *testing.T) {
 		}
 		if dirty := r.Status().Dirty; dirty > share || dirty < share*9/10 {
 			t.Errorf("%d bytes of %d", dirty, share)
+		}
+	})
+}
+
+// From 70 % of the room on writes are paced: at first to four times the destager's rate, at 90 % to that.
+func TestB9_WritesArePacedAsTheRoomGetsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const share = 32 * mib
+		r := newRig(t, Back, func(o *Options) { o.Cap = share })
+		r.rate.carried(8*mib, time.Second)
+		off := int64(0)
+		fillTo := func(part float64) time.Duration {
+			began := time.Now()
+			for ; float64(r.Status().Dirty) < part*share; off += 16 << 10 {
+				r.write(off, of('a', 16<<10))
+			}
+			return time.Since(began)
+		}
+		for _, c := range []struct {
+			to          float64
+			least, most time.Duration
+		}{
+			{0.69, 0, 0},
+			{0.90, 300 * time.Millisecond, 450 * time.Millisecond}, // 6.4 MiB at 32 MiB/s, then less, then 8 MiB/s
+			{0.96, 200 * time.Millisecond, 280 * time.Millisecond}, // 1.9 MiB at 8 MiB/s
+		} {
+			if took := fillTo(c.to); took < c.least || took > c.most {
+				t.Errorf("to %.0f %% it takes %v, want %v to %v", 100*c.to, took, c.least, c.most)
+			}
 		}
 	})
 }
@@ -94,5 +124,45 @@ func TestAFullRoomIsAsFastAsTheArray(t *testing.T) {
 			t.Errorf("%v, the array alone takes %v", took, alone)
 		}
 		r.end()
+	})
+}
+
+// A record that the log has no room for after all takes no number with it: the next one would be out of order.
+func TestAWriteThatTheLogHasNoRoomForIsLoggedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.write(0, of('a', blk))
+		r.log.fail = writelog.ErrFull
+		written := make(chan error, 1)
+		go func() { written <- r.WriteAt(context.Background(), of('b', blk), blk, cachecore.WriteOptions{}) }()
+		synctest.Wait()
+		if len(written) > 0 || r.state() != Back {
+			t.Errorf("it is answered, %v", r.state())
+		}
+		r.log.mu.Lock()
+		r.log.fail = nil
+		r.log.mu.Unlock()
+		r.run()
+		if err := <-written; err != nil {
+			t.Fatal(err)
+		}
+		for i, record := range r.log.records {
+			if record.Seq != cachecore.Seq(i+1) {
+				t.Errorf("record %d is the %dth", record.Seq, i+1)
+			}
+		}
+		r.end()
+	})
+}
+
+// A record that is larger than the volume's share is taken when there is no other.
+func TestB9_ARecordLargerThanTheShareIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back, func(o *Options) { o.Cap = 2 * blk })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := r.WriteAt(ctx, of('a', 4*blk), 0, cachecore.WriteOptions{}); err != nil {
+			t.Error(err)
+		}
 	})
 }

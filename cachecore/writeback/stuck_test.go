@@ -68,3 +68,36 @@ func writesFail(err error) arraytest.Interceptor {
 		return nil
 	}
 }
+
+// Without room a write is told why there will be none, and the status too; both forget that when the array takes what it is sent.
+func TestWhoWaitsForRoomIsToldWhyThereIsNone(t *testing.T) {
+	for name, trouble := range map[string]error{"full": cachecore.ErrNoSpace, "away": cachecore.ErrUnavailable} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const share = 16 * (blk + overhead)
+				r := newRig(t, Back, func(o *Options) { o.Cap = share })
+				for i := int64(0); r.Status().Dirty < share; i++ {
+					r.write(i*blk, of('a', blk))
+				}
+				r.mem.Intercept(writesFail(trouble))
+				r.run()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				err := r.WriteAt(ctx, of('b', blk), 0, cachecore.WriteOptions{})
+				if full := errors.Is(trouble, cachecore.ErrNoSpace); !errors.Is(err, trouble) || errors.Is(err, cachecore.ErrNoSpace) != full {
+					t.Errorf("a write: %v", err)
+				}
+				if r.Status().Reason == "" {
+					t.Error("the status tells of nothing")
+				}
+				r.mem.Intercept(nil)
+				time.Sleep(2 * retryRefuse)
+				if why := r.Status().Reason; why != "" {
+					t.Errorf("the status still says: %s", why)
+				}
+				r.write(0, of('b', blk))
+				r.end()
+			})
+		})
+	}
+}

@@ -18,6 +18,21 @@ func TestAWriteIsAnsweredByTheLogAndReadFromIt(t *testing.T) {
 	r.expect(blk, append(of('a', 512), append(of('b', 512), of('a', blk-1024)...)...))
 }
 
+// A write that is several records is cut between blocks: what a block has is in one of them.
+func TestALongWriteIsCutBetweenBlocks(t *testing.T) {
+	r := newRig(t, Back)
+	r.write(0, of('a', 25*blk))
+	if len(r.log.records) < 2 {
+		t.Fatal("it is one record")
+	}
+	for _, x := range r.log.records {
+		if x.Off%blk != 0 || x.Len%blk != 0 || x.Len > r.log.MaxData() {
+			t.Errorf("a record of %d bytes at %d", x.Len, x.Off)
+		}
+	}
+	r.expect(0, of('a', 25*blk))
+}
+
 func TestWhatIsCarriedToTheArrayIsWhatWasWritten(t *testing.T) {
 	r := newRig(t, Back)
 	r.write(0, of('a', 3*blk))

@@ -1,6 +1,7 @@
 package writelog
 
 import (
+	"errors"
 	"testing"
 
 	"forebay/cachecore/device"
@@ -50,5 +51,29 @@ func TestThereAlwaysIsAReserve(t *testing.T) {
 				t.Errorf("%d segments of %d units: a log of %.2f of its device", segments, units, share)
 			}
 		}
+	}
+}
+
+// TestNoPlaceIsUsedAgainBeforeAFrameSaysSo: whoever opens the log after a power cut begins at the tail that the newest frame says. What limit reserves
+// keeps the writer from getting there; here it has got there, and all that is in the way is dead, but no frame says so yet.
+func TestNoPlaceIsUsedAgainBeforeAFrameSaysSo(t *testing.T) {
+	d, err := device.NewMemory(device.Buffer((2*frontUnits + 8*minUnits) * unit))
+	if err == nil {
+		err = Format(d, FormatOptions{SegmentSize: minUnits * unit})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.mu.head, l.mu.tail, l.w.at, l.w.entering = l.w.said+7, l.w.said+4, l.units, false
+	if _, err := l.place(nil, true); !errors.Is(err, errNoRoom) || l.mu.head != l.w.said+7 {
+		t.Errorf("segment %d is begun in the place of one that counts, as the last frame says: %v", l.mu.head, err)
+	}
+	l.w.said++
+	if _, err := l.place(nil, true); err != nil || l.mu.head != l.w.said+7 {
+		t.Errorf("segment %d is the newest, though a frame says that one may be begun: %v", l.mu.head, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"forebay/cachecore/device"
 	"forebay/cachecore/device/devicetest"
@@ -51,6 +52,37 @@ func TestInspectTellsWhatIsWrong(t *testing.T) {
 	if err := writelog.Inspect(devicetest.New(smallSize), io.Discard); !errors.Is(err, writelog.ErrNotFormatted) {
 		t.Errorf("zeros: %v", err)
 	}
+}
+
+// TestInspectTellsThatRecordsOfUnknownShardsMayBeMissing loses two frames in a row, and with them all that the log knew of a shard. No other shard lacks
+// anything.
+func TestInspectTellsThatRecordsOfUnknownShardsMayBeMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := formatted(t, smallSize, smallSegment)
+		l := open(t, d)
+		put(t, l, record(1, 1, 50))
+		before := d.Image()
+		put(t, l, record(2, 1, 50))
+		put(t, l, record(1, 2, 50))
+		hit := differing(before, d.Image())
+		if err := l.Trim(1, 2); err != nil {
+			t.Fatal(err)
+		}
+		put(t, l, record(1, 3, 50))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, unit := range hit {
+			d.Flip(unit+99, 1)
+		}
+		if damage := open(t, d).Damage(); len(damage) != 1 || !damage[0].Any {
+			t.Fatalf("damage %v", damage)
+		}
+		var text strings.Builder
+		if err := writelog.Inspect(d, &text); !errors.Is(err, writelog.ErrDamaged) || !strings.Contains(text.String(), "DAMAGED any shard") {
+			t.Errorf("inspect: %v\n%s", err, text.String())
+		}
+	})
 }
 
 type failing struct{}

@@ -2,6 +2,7 @@ package writelog_test
 
 import (
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 
@@ -37,6 +38,33 @@ func TestF2_ALogDoesNotEndWhereItCantBeRead(t *testing.T) {
 		})
 		if l, err := writelog.Open(d, writelog.Options{}); !errors.Is(err, writelog.ErrDamaged) {
 			t.Errorf("opened: %v, damage %v", err, l.Damage())
+		}
+	})
+}
+
+// TestAnInspectionDoesNotEndWhereItCantBeRead: a unit behind what seems to be the last frame may hold another one.
+func TestAnInspectionDoesNotEndWhereItCantBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := formatted(t, smallSize, smallSegment)
+		l := open(t, d)
+		before := d.Image()
+		put(t, l, record(1, 1, 100))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		written := differing(before, d.Image())
+		behind := written[len(written)-1] + device.Unit
+		d.OnCall(func(c devicetest.Call) devicetest.Fault {
+			if c.Kind == devicetest.Read && c.Off <= behind && behind < c.Off+c.Len {
+				return devicetest.Fault{Err: errors.New("medium error")}
+			}
+			return devicetest.Fault{}
+		})
+		if _, err := writelog.Open(d, writelog.Options{}); !errors.Is(err, writelog.ErrDamaged) {
+			t.Errorf("open: %v", err)
+		}
+		if err := writelog.Inspect(d, io.Discard); !errors.Is(err, writelog.ErrDamaged) {
+			t.Errorf("inspect: %v", err)
 		}
 	})
 }
