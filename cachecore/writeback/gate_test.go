@@ -2,6 +2,8 @@ package writeback
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,5 +91,58 @@ func TestA2_TheBaseIsNotRaisedBeforeARecordThatIsUnderWay(t *testing.T) {
 		if r.state() != Through {
 			t.Errorf("it stays %v", r.state())
 		}
+	})
+}
+
+// deafLedger raises the base, and its answers are lost while it is deaf.
+type deafLedger struct {
+	*ledger
+	deaf atomic.Bool
+}
+
+func (l *deafLedger) Raise(ctx context.Context) (cachecore.Epoch, error) {
+	epoch, err := l.ledger.Raise(ctx)
+	if l.deaf.Load() {
+		return 0, errors.New("no answer")
+	}
+	return epoch, err
+}
+
+// The base may have been raised though that is said to have failed: what is logged then is void. So writes are held until it is known, also where
+// write-back is asked for again meanwhile (PROTOCOL A2).
+func TestA2_NothingIsLoggedWhileNobodyKnowsTheBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(deafLedger)
+		r := newRig(t, Back, func(o *Options) {
+			l.ledger = o.Ledger.(*ledger)
+			o.Ledger = l
+		})
+		r.run()
+		l.deaf.Store(true)
+		base := r.ledger.base()
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if r.ledger.base() == base {
+			t.Fatal("the base is not raised")
+		}
+		if err := r.SetMode(Back); err != nil {
+			t.Fatal(err)
+		}
+		written := make(chan error, 1)
+		go func() { written <- r.WriteAt(context.Background(), of('b', blk), 0, cachecore.WriteOptions{}) }()
+		time.Sleep(10 * time.Second)
+		if n := len(r.log.records); n > 0 || len(written) > 0 {
+			t.Errorf("%d records are logged, %d writes answered", n, len(written))
+		}
+		l.deaf.Store(false)
+		if err := <-written; err != nil {
+			t.Error(err)
+		}
+		if rs := r.log.records; len(rs) != 1 || rs[0].Epoch != r.ledger.base() {
+			t.Errorf("%d records, the base is %d", len(rs), r.ledger.base())
+		}
+		r.end()
 	})
 }
