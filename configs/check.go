@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,9 +96,25 @@ func (u uniques) claim(key, claim string) {
 	u.seen[claim] = key
 }
 
+// claimPath is claim of a path, in whatever way it is written.
+func (u uniques) claimPath(key, path string) {
+	if path != "" {
+		u.claim(key, filepath.Clean(path))
+	}
+}
+
 func checkUnique(c *Config, d *document) {
 	domains, pools, arrays, volumes := d.unique("the name"), d.unique("the name"), d.unique("the name"), d.unique("the name")
-	media, sources, luns := d.unique("the file"), d.unique("the array"), d.unique("the LUN")
+	media, sources, luns := d.unique("the file or device"), d.unique("the array"), d.unique("the LUN")
+	for i, t := range c.Gateway.Tiers { // an array's data are not written over by a log
+		at := fmt.Sprintf("gateway.tiers[%d]", i)
+		if t.Flash != nil {
+			media.claimPath(at+".flash.path", t.Flash.Path)
+		}
+		if t.Log != nil {
+			media.claimPath(at+".log.path", t.Log.Path)
+		}
+	}
 	for i, f := range c.FaultDomains {
 		domains.claim(fmt.Sprintf("fault-domains[%d].name", i), f.Name)
 	}
@@ -106,8 +123,8 @@ func checkUnique(c *Config, d *document) {
 	}
 	for i, a := range c.Arrays {
 		arrays.claim(fmt.Sprintf("arrays[%d].name", i), a.Name)
-		if a.File != nil && a.File.Path != "" {
-			media.claim(fmt.Sprintf("arrays[%d].file.path", i), a.File.Path)
+		if a.File != nil {
+			media.claimPath(fmt.Sprintf("arrays[%d].file.path", i), a.File.Path)
 		}
 	}
 	for i, v := range c.Volumes {

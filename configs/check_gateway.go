@@ -60,7 +60,7 @@ func (u uniques) claimAddress(key string, a Address) {
 }
 
 func checkTiers(c *Config, d *document) {
-	pools, media := d.unique("the pool"), d.unique("the medium")
+	pools := d.unique("the pool")
 	for i, t := range c.Gateway.Tiers {
 		at := fmt.Sprintf("gateway.tiers[%d]", i)
 		c.requirePool(d, at+".pool", t.Pool)
@@ -71,14 +71,12 @@ func checkTiers(c *Config, d *document) {
 		}
 		if t.Flash != nil {
 			d.require(at+".flash.path", t.Flash.Path)
-			media.claim(at+".flash.path", t.Flash.Path)
 			if t.Flash.Size != 0 && t.Flash.Size < minFlash || t.Flash.Size%4096 != 0 {
 				d.refuse(at+".flash.size", "%s: at least %s, and a multiple of 4KiB", t.Flash.Size, Size(minFlash))
 			}
 		}
 		if t.Log != nil {
 			d.require(at+".log.path", t.Log.Path)
-			media.claim(at+".log.path", t.Log.Path)
 			if t.Log.Size != 0 && t.Log.Size < minLog || t.Log.Size%4096 != 0 {
 				d.refuse(at+".log.size", "%s: at least %s, and a multiple of 4KiB", t.Log.Size, Size(minLog))
 			}

@@ -67,6 +67,7 @@ func TestMistakesOfExportsAreTold(t *testing.T) {
 		"foreign folder":       {"gateway: gw-a, path: files", "gateway: gw-b, path: files", []string{`arrays[1].directory.gateway: "gw-b" is not this gateway`}},
 		"port":                 {"export: /vol/vms", "export: /vol/vms, port: 70000", []string{`arrays[0].nfs.port: 70000 is not a port`}},
 		"connections":          {"export: /vol/vms", "export: /vol/vms, connections: 0", []string{`arrays[0].nfs.connections: 0 is not within 1 to 64`}},
+		"too many":             {"export: /vol/vms", "export: /vol/vms, connections: 65", []string{`arrays[0].nfs.connections: 65 is not within 1 to 64`}},
 		"mode":                 {"export: /vol/vms", "export: /vol/vms, mode: firm", []string{`arrays[0].nfs.mode: "firm": one of hard, soft`}},
 		"nobody listens":       {"  tiers:", "  listen: {nfs: off}\n  tiers:", []string{`volumes[0].nfs: gateway.listen.nfs and gateway.listen.mount must be on`}},
 		"address that follows": {"export: /vms", "export: /vms, address: 192.0.2.51/24", []string{`volumes[0].nfs.address: not built yet`}},

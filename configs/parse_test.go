@@ -125,6 +125,14 @@ func expect(t *testing.T, text string, want ...string) {
 	}
 }
 
+// accepted parses a text that is right.
+func accepted(t *testing.T, text string) {
+	t.Helper()
+	if _, err := configs.Parse("f.yaml", []byte(text)); err != nil {
+		t.Error(err)
+	}
+}
+
 // second is another volume and array to stand beside those of whole.
 const second = `  - name: vol2
     from: {array: %s}

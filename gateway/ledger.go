@@ -137,6 +137,10 @@ func (g *Gateway) unlogged(ctx context.Context, l *poolLog, shard writelog.Shard
 	case "":
 		return nil
 	case l.named():
+		if l.vague(shard) {
+			return fmt.Errorf("volume %s: the write log can't tell whose writes it has lost, and may have had some that %s lacks: serve no other volume from there, and start again",
+				c.Name, c.From.Array)
+		}
 		return g.store.ChangeLog(ctx, c.Name, r.Log, "")
 	}
 	return fmt.Errorf("volume %s: %w that %s lacks: serve no other volume from there, and start again: %w", c.Name, etcd.ErrOtherLog, c.From.Array,

@@ -8,6 +8,9 @@ import (
 
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
+	"forebay/cachecore/stats"
+	"forebay/cachecore/volume"
+	"forebay/configs"
 	"forebay/protocols/scsi"
 )
 
@@ -77,4 +80,51 @@ func TestEachDiscardAsksTheArrayForWhatItMeans(t *testing.T) {
 			}
 		}
 	})
+}
+
+// launching is an array that takes writes without having their callers wait, and fails them.
+type launching struct {
+	*arraytest.Mem
+	err error
+}
+
+func (launching) Launchable(int) bool { return true }
+
+func (l launching) Launch(_ []byte, _ int64, done func(error)) bool {
+	go done(l.err)
+	return true
+}
+
+func (launching) Kick() {}
+
+func (l launching) WriteAt(context.Context, []byte, int64, cachecore.WriteOptions) error {
+	return l.err
+}
+
+// What nobody waits for is told in the same words.
+func TestALaunchedWriteThatFailsIsToldAsAnyOther(t *testing.T) {
+	p, err := newPool(configs.Tier{Pool: "fast", RAM: mib}, false, newLines(t).logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for array, want := range map[error]error{
+		cachecore.ErrNoSpace: scsi.ErrNoSpace, cachecore.ErrReadOnly: scsi.ErrWriteProtected, cachecore.ErrUnavailable: scsi.ErrNotReady, errBoom: errBoom,
+	} {
+		var s storage
+		s.volume.Store(volume.New(volume.Options{Object: 1, Array: launching{arraytest.NewMem(cachecore.ArrayInfo{Size: mib}), array}, Store: p.store,
+			Buffers: p.buffers, Stats: new(stats.Volume)}))
+		answer := make(chan error, 1)
+		if !s.LaunchWrite(t.Context(), make([]byte, cachecore.BlockSize), 0, func(err error) { answer <- err }) {
+			t.Fatal("it is not launched")
+		}
+		if err := <-answer; !errors.Is(err, want) {
+			t.Errorf("%v is told as %v", array, err)
+		}
+		if err := s.volume.Load().Close(t.Context()); err != nil && !errors.Is(err, array) {
+			t.Error(err)
+		}
+	}
+	if err := p.close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -29,9 +29,15 @@ type whole struct {
 
 // whenServed runs a test with a gateway of so many volumes, vol1 on LUN 0 and so on. The test ends it.
 func whenServed(t *testing.T, volumes int, hold configs.OnArrayLoss, begin func(*san), test func(*testing.T, *whole)) {
+	whenServedWithin(t, configs.Limits{}, volumes, hold, begin, test)
+}
+
+// whenServedWithin is whenServed of one with limits.
+func whenServedWithin(t *testing.T, limits configs.Limits, volumes int, hold configs.OnArrayLoss, begin func(*san), test func(*testing.T, *whole)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &whole{t: t, log: newLines(t), pipes: socktest.NewPipeListener(), failed: make(chan error, 1), ended: make(chan error, 1)}
-		config := &configs.Config{Gateway: configs.Gateway{Name: "gw-a", Tiers: []configs.Tier{{Pool: "fast", RAM: mib}}, Listen: configs.Listen{API: configs.Off}}}
+		config := &configs.Config{Gateway: configs.Gateway{Name: "gw-a", Tiers: []configs.Tier{{Pool: "fast", RAM: mib}}, Listen: configs.Listen{API: configs.Off},
+			Limits: limits}}
 		w.Gateway = New(Options{Config: config, Log: w.log.logger()})
 		p, err := newPool(config.Gateway.Tiers[0], false, w.Gateway.log)
 		if err != nil {

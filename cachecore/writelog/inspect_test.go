@@ -33,13 +33,25 @@ func TestInspectTellsAll(t *testing.T) {
 
 func TestInspectTellsWhatIsWrong(t *testing.T) {
 	image, _ := history(t)
-	for name, off := range map[string]int64{
-		"superblock": device.Unit + 40, "header": (2+8+3)*device.Unit + 44, "data": (2+8+3)*device.Unit + 500,
+	const missing, shard = "MISSING frame 4 can't be read", `shard 0000000000000002 "vol2": 2 records above 0 to 3, 2400 bytes, epoch 1, DAMAGED from 1 on`
+	for name, c := range map[string]struct {
+		off   int64
+		words []string
+	}{
+		"superblock": {device.Unit + 40, []string{"superblock at unit 1: write log is damaged"}},
+		"header":     {(2+8+3)*device.Unit + 44, []string{missing, shard}},
+		"data":       {(2+8+3)*device.Unit + 500, []string{missing, shard}},
 	} {
 		d := devicetest.FromImage(image)
-		d.Flip(off, 1)
-		if err := writelog.Inspect(d, io.Discard); !errors.Is(err, writelog.ErrDamaged) {
+		d.Flip(c.off, 1)
+		var text strings.Builder
+		if err := writelog.Inspect(d, &text); !errors.Is(err, writelog.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
+		}
+		for _, word := range c.words {
+			if !strings.Contains(text.String(), word) {
+				t.Errorf("%s: no %q in\n%s", name, word, text.String())
+			}
 		}
 	}
 	d := devicetest.FromImage(image)

@@ -90,3 +90,19 @@ func TestAFilerThatRefusesToCommitSaysSo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nor is anything settled of which something is saved, as the filer refused it, or where the log has lost records.
+func TestNothingIsSettledThatTheFilerWillNeverHave(t *testing.T) {
+	r := newRig(t, slow)
+	h, other := r.mem.Put("a", nil), r.mem.Put("b", nil)
+	if err := r.parks.put(h, []byte("content"), 0, nfs.ErrDQuot); err != nil {
+		t.Fatal(err)
+	}
+	if attr, _, err := r.Settled(t.Context(), &nfs.Caller{}, h); attr != nil || err != nil {
+		t.Errorf("what is saved: %+v, %v", attr, err)
+	}
+	r.array.Lose(errors.New("damage"))
+	if attr, _, err := r.Settled(t.Context(), &nfs.Caller{}, other); attr != nil || !errors.Is(err, nfs.ErrAway) {
+		t.Errorf("without the log's records: %+v, %v", attr, err)
+	}
+}

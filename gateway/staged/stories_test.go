@@ -179,15 +179,19 @@ func TestE4_AFileOfWhichSomethingIsSavedIsNotWritten(t *testing.T) {
 	}
 }
 
-// A filer that is full keeps nothing from being there once it has room.
-func TestAFilerThatIsFullGetsItLater(t *testing.T) { synctest.Test(t, full) }
+// A filer that is full, or fails otherwise, keeps nothing from being there once it takes it.
+func TestAFilerThatIsFullGetsItLater(t *testing.T) {
+	for _, status := range []nfs.Status{nfs.ErrNoSpc, nfs.ErrIO, nfs.ErrROFS, nfs.ErrServerFault, nfs.ErrJukebox} {
+		t.Run(status.Error(), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { full(t, status) }) })
+	}
+}
 
-func full(t *testing.T) {
+func full(t *testing.T, status nfs.Status) {
 	r := newRig(t, fast)
 	h := r.mem.Put("a", nil)
 	writes := func(p nfs.Procedure, a nfs.Message) bool { w, ok := a.(*nfs.WriteArgs); return ok && len(w.Data) > 0 }
 	r.kill()
-	f := &refuser{FileSystem: r.mem, which: writes, status: nfs.ErrNoSpc}
+	f := &refuser{FileSystem: r.mem, which: writes, status: status}
 	f.on.Store(true)
 	r.files = f
 	r.start()

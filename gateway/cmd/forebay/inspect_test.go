@@ -79,6 +79,48 @@ func TestInspectChecksTheLogInAFlashToo(t *testing.T) {
 	}
 }
 
+// What is wrong with a flash tier is told by the exit too, be there a log in its end or not; and so is a medium that is neither.
+func TestInspectFailsForWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		size int64
+		log  bool
+	}{"a flash": {64 << 20, false}, "one with a log": {512 << 20, true}} {
+		path := filepath.Join(t.TempDir(), "medium")
+		d, err := device.Open(device.Options{Path: path, Size: c.size, Sparse: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reads := device.Device(d)
+		if c.log {
+			var end device.Device
+			if reads, end, err = device.Split(d, c.size-configs.FlashLog(c.size)); err != nil {
+				t.Fatal(err)
+			}
+			if err := writelog.Format(end, writelog.FormatOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = flash.Format(reads, flash.FormatOptions{})
+		if err = errors.Join(err, d.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if out, _, err := run(t, "inspect", path); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		spoil(t, path, 8192, 256<<10) // its ledger
+		if out, _, err := run(t, "inspect", path); !errors.Is(err, flash.ErrDamaged) || strings.Contains(out, "segment") != c.log {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	neither := filepath.Join(t.TempDir(), "neither")
+	if err := os.WriteFile(neither, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := run(t, "inspect", neither); err == nil || !strings.Contains(err.Error(), neither) {
+		t.Errorf("neither: %v\n%s", err, out)
+	}
+}
+
 func spoil(t *testing.T, path string, at int64, n int) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
