@@ -67,15 +67,7 @@ func TestTheStatusTellsThatALogHasFailed(t *testing.T) {
 
 // An export that others serve too has no log before its filer. A log that can't tell whose writes it has lost may have lost those that the filer lacks.
 func TestF2_AVolumeIsNotServedWithoutALogThatMayHaveLostItsWrites(t *testing.T) {
-	x := newLogged(t)
-	for _, content := range []byte("abcdef") {
-		x.write("vol1", int64(content-'a'), content)
-	}
-	x.end()
-	for _, content := range []byte("bcd") {
-		x.rotDescriptor(content)
-	}
-	x.start()
+	x := newForgetful(t)
 	for i, name := range []string{"vol1", "vol2"} {
 		err := x.gateway.unlogged(t.Context(), x.pool.log, x.disks[name].back.shard, x.gateway.config.Volumes[i])
 		says(t, err, name, "lacks", "serve no other volume")

@@ -24,6 +24,24 @@ func withLog(t *testing.T, test func(t *testing.T, s *san, store etcd.Store, tie
 	})
 }
 
+// arrayHas checks what the array has in block 1.
+func (x *shelf) arrayHas(content byte) {
+	x.t.Helper()
+	p := make([]byte, cachecore.BlockSize)
+	if err := x.mem.ReadAt(x.t.Context(), p, cachecore.BlockSize); err != nil || p[0] != content {
+		x.t.Errorf("the array has %d (%v)", p[0], err)
+	}
+}
+
+// drainedTo checks it once the array has all that was acknowledged.
+func (x *shelf) drainedTo(content byte) {
+	x.t.Helper()
+	if err := x.back.Drain(x.t.Context()); err != nil {
+		x.t.Error(err)
+	}
+	x.arrayHas(content)
+}
+
 // Writes that the log acknowledges go on while the array is away, whatever the policy says of that; a read finds what the log has.
 func TestWritesGoOnWhileTheArrayIsAway(t *testing.T) {
 	withLog(t, func(t *testing.T, s *san, store etcd.Store, tier configs.Tier) {
@@ -39,10 +57,7 @@ func TestWritesGoOnWhileTheArrayIsAway(t *testing.T) {
 		}
 		x.plug()
 		time.Sleep(10 * time.Second)
-		p := make([]byte, cachecore.BlockSize)
-		if err := x.mem.ReadAt(t.Context(), p, cachecore.BlockSize); err != nil || p[0] != 1 {
-			t.Errorf("the array has %d (%v)", p[0], err)
-		}
+		x.arrayHas(1)
 		x.end()
 	})
 }
@@ -62,13 +77,7 @@ func TestAWriteThatWasAcknowledgedIsServedAfterAStartWithoutTheArray(t *testing.
 			x.a.ready()
 		}
 		wants(t, "a read, attached", "all 1", x.a.read(1))
-		if err := x.back.Drain(t.Context()); err != nil {
-			t.Error(err)
-		}
-		p := make([]byte, cachecore.BlockSize)
-		if err := x.mem.ReadAt(t.Context(), p, cachecore.BlockSize); err != nil || p[0] != 1 {
-			t.Errorf("the array has %d (%v)", p[0], err)
-		}
+		x.drainedTo(1)
 		x.end()
 	})
 }
@@ -132,13 +141,7 @@ func TestE1_WhatTheLogHasIsCarriedAgainAndNotToldLost(t *testing.T) {
 		x.log.expect(0, "the next flush of each initiator fails")
 		wants(t, "a flush", good, x.a.flush())
 		wants(t, "a read", "all 1", x.a.read(1))
-		if err := x.back.Drain(t.Context()); err != nil {
-			t.Error(err)
-		}
-		p := make([]byte, cachecore.BlockSize)
-		if err := x.mem.ReadAt(t.Context(), p, cachecore.BlockSize); err != nil || p[0] != 1 {
-			t.Errorf("the array has %d (%v)", p[0], err)
-		}
+		x.drainedTo(1)
 		x.end()
 	})
 }

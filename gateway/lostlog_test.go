@@ -70,9 +70,9 @@ func (x *logged) rotDescriptor(content byte) {
 	}
 }
 
-// A log that can't tell whose writes it has lost may have lost those of a volume that it knows nothing else of: that is offline, and its loss is not declared
-// while the log would say the same at the next start.
-func TestF2_ALogThatCannotTellWhoseWritesItLostTakesVolumesOfflineThatItDoesNotKnow(t *testing.T) {
+// newForgetful is the second life of one whose log can't tell whose writes it has lost.
+func newForgetful(t *testing.T) *logged {
+	t.Helper()
 	x := newLogged(t)
 	for _, content := range []byte("abcdef") {
 		x.write("vol1", int64(content-'a'), content)
@@ -82,6 +82,13 @@ func TestF2_ALogThatCannotTellWhoseWritesItLostTakesVolumesOfflineThatItDoesNotK
 		x.rotDescriptor(content)
 	}
 	x.start()
+	return x
+}
+
+// A log that can't tell whose writes it has lost may have lost those of a volume that it knows nothing else of: that is offline, and its loss is not declared
+// while the log would say the same at the next start.
+func TestF2_ALogThatCannotTellWhoseWritesItLostTakesVolumesOfflineThatItDoesNotKnow(t *testing.T) {
+	x := newForgetful(t)
 	x.expectModes(writeback.Lost, writeback.Lost)
 	err := x.disks["vol2"].back.declareLost(t.Context())
 	if says(t, err, "can't tell", "another one first"); !errors.Is(err, api.ErrRefused) {

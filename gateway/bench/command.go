@@ -36,7 +36,7 @@ To --verify, a write counts from the moment when it is answered, however durable
 connection is made again, under the same XID; an iSCSI write that was is of unknown outcome.`,
 		Example: `  forebay bench iscsi://127.0.0.1:3260/iqn.2026-11.io.forebay:demo/0 --read 70 --depth 32 --zipf 1.1
   forebay bench URL --vs OTHER-URL --warm-up --working-set 256MiB
-  forebay bench nfs://127.0.0.1/home/disk.img --create --working-set 1GiB --read 0 --stable file-sync
+  forebay bench nfs://127.0.0.1/files/disk.img --create --working-set 1GiB --read 0 --stable file-sync
   forebay bench URL --verify --shared --sessions 8`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
