@@ -17,9 +17,9 @@ import (
 	"forebay/protocols/iscsi/initiator"
 )
 
-// The gateway is killed at a random moment while one client writes, each write acknowledged before the next is sent, over an array that is 20 ms away, so
-// that most of the time an interval is under way to it. Then the log is thrown away: what the array has, as it lies there, is a state that the client
-// could have seen, apart from that interval (PROTOCOL B1).
+// The gateway is killed after a random time while one client writes, each write acknowledged before the next is sent, over an array that is 20 ms away: as
+// soon as that has a further write of an interval, at least 20 ms before the interval's flush gets there. Then the log is thrown away: what the array
+// has, as it lies there, is a state that the client could have seen, apart from that interval (PROTOCOL B1).
 //
 // That is held exactly. The log's trim point, which is read before it goes, says which write the closed intervals end with: each block has what the last
 // write up to there left in it, or something newer. The newer ones all come from one interval, which is cut at some write too, and in which a
@@ -43,6 +43,8 @@ func TestB1_WithoutItsLogTheArrayIsInAStateThatTheClientHasSeen(t *testing.T) {
 			t.Fatalf("the writer ended: %v", w.err)
 		case <-time.After(time.Second + time.Duration(rand.Int64N(int64(1500*time.Millisecond)))):
 		}
+		written := changed(t, a.disk(1))
+		eventually(t, 30*time.Second, "a further write on the array", func() bool { return changed(t, a.disk(1)) != written })
 		g.kill()
 		<-ended
 		trimmed, last := logEnds(t, filepath.Join(s.dir, "log.img"))
@@ -57,6 +59,16 @@ func TestB1_WithoutItsLogTheArrayIsInAStateThatTheClientHasSeen(t *testing.T) {
 	if open == 0 {
 		t.Error("no kill met an interval under way: nothing was shown")
 	}
+}
+
+// changed says when a file was written last.
+func changed(t *testing.T, path string) time.Time {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ModTime()
 }
 
 const (
