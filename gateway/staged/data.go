@@ -34,14 +34,14 @@ func (s *FileSystem) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs,
 	err = s.log(ctx, c, f, a, r, direct)
 	var status nfs.Status
 	switch {
+	case errors.Is(err, cachecore.ErrNoSpace): // whatever the filer says of what is in the log, be it of other files
+		*r = nfs.WriteResult{Status: nfs.ErrNoSpc}
+		return nil
 	case errors.As(err, &status):
 		if f.isNew() { // else its times would go back
 			s.leave(f)
 		}
 		*r = nfs.WriteResult{Status: status}
-		return nil
-	case errors.Is(err, cachecore.ErrNoSpace):
-		*r = nfs.WriteResult{Status: nfs.ErrNoSpc}
 		return nil
 	}
 	return away(err)

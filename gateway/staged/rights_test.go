@@ -1,9 +1,11 @@
 package staged
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
+	"forebay/cachecore/writeback"
 	"forebay/cachecore/writelog"
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/nfstest"
@@ -43,6 +45,36 @@ func TestE4_ARightIsOfOneUserAndOneUse(t *testing.T) {
 	if s := write(); s != nfs.ErrAcces {
 		t.Errorf("of one of none: %v", s)
 	}
+}
+
+// What the filer has said no to counts, also while it is away: what it let the user do before doesn't.
+func TestE4_ARightEndsWhenTheFilerSaysSo(t *testing.T) {
+	r := newRig(t, slow, func(o *Options, _ *writeback.Options) { o.Rights = 1 })
+	h := r.mem.Put("a", []byte("content"))
+	filer := nfstest.User{T: r.T(), FS: r.mem}
+	r.write(h, 0, []byte("C"))
+	r.expect(h, []byte("Content")) // of root's, who stays
+	other := &nfs.Caller{UID: 7, GID: 7}
+	read := func() (nfs.Status, error) {
+		got := nfs.ReadResult{Data: make([]byte, 1)}
+		err := r.Do(t.Context(), other, nfs.ProcRead, &nfs.ReadArgs{File: h, Count: 1}, &got) // the log has it
+		return got.Status, err
+	}
+	if s, err := read(); s != nfs.OK || err != nil {
+		t.Fatal(s, err)
+	}
+	filer.Chmod(h, 0o600)
+	if s, err := read(); s != nfs.ErrAcces || err != nil {
+		t.Errorf("once it is taken back: %v, %v", s, err)
+	}
+	trap := r.mem.Fail(nfstest.Before, nfs.ErrAway, func(nfs.Procedure, nfs.Message) bool { return true })
+	if s, err := read(); !errors.Is(err, nfs.ErrAway) {
+		t.Errorf("while the filer is away: %v, %v", s, err)
+	}
+	if s := r.root.Read(h, 0, 1).Status; s != nfs.OK {
+		t.Errorf("of another: %v", s)
+	}
+	trap.Release()
 }
 
 // What only the filer has of a file that the log has a part of is read as who reads, who may be the only one to do so.

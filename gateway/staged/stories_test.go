@@ -212,6 +212,54 @@ func full(t *testing.T, status nfs.Status) {
 	}
 }
 
+// Once the log is full of what a filer doesn't take, what comes is answered as if the filer were full, whatever that says; and nothing of what was acknowledged
+// is lost.
+func TestE4_WhatNeitherTheLogNorTheFilerHasRoomForIsRefused(t *testing.T) {
+	for _, status := range []nfs.Status{nfs.ErrNoSpc, nfs.ErrROFS} {
+		t.Run(status.Error(), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { noRoom(t, status) }) })
+	}
+}
+
+func noRoom(t *testing.T, status nfs.Status) {
+	r := newRig(t, fast)
+	h, other := r.mem.Put("a", nil), r.mem.Put("b", []byte("content"))
+	r.kill()
+	f := &refuser{FileSystem: r.mem, status: status, which: func(_ nfs.Procedure, a nfs.Message) bool {
+		w, ok := a.(*nfs.WriteArgs)
+		return ok && len(w.Data) > 0
+	}}
+	f.on.Store(true)
+	r.files = f
+	r.start()
+	r.write(other, 7, []byte(" and more"))
+	var want []byte
+	for got := nfs.OK; got == nfs.OK && len(want) < 64*mib; {
+		p := bytes.Repeat([]byte{byte(len(want) >> 20)}, mib)
+		switch got = r.root.Write(h, uint64(len(want)), nfs.FileSync, p).Status; got {
+		case nfs.OK:
+			want = append(want, p...)
+		case nfs.ErrNoSpc:
+		default:
+			t.Fatalf("WRITE: %v", got)
+		}
+	}
+	if n := len(want); n < 16*mib || n >= 64*mib {
+		t.Errorf("%d bytes are taken", n)
+	}
+	if got := r.root.Truncate(other, 3).Status; got != nfs.ErrNoSpc {
+		t.Errorf("SETATTR: %v", got)
+	}
+	f.on.Store(false)
+	for r.array.Drain(t.Context()) != nil { // until the destager tries again
+		time.Sleep(time.Second)
+	}
+	// Of the WRITE that was refused, it may have the beginning.
+	if a, b := r.mem.Get("a"), r.mem.Get("b"); !bytes.HasPrefix(a, want) || len(a) >= len(want)+mib || string(b) != "content and more" || r.Parked() > 0 {
+		t.Errorf("the filer has %d bytes of %d, and %q; %d parked", len(a), len(want), b, r.Parked())
+	}
+	r.write(h, 0, []byte("goes on"))
+}
+
 // The log keeps what the filer has taken until that has committed it.
 func TestE1_NothingIsTrimmedThatTheFilerDoesNotCommit(t *testing.T) {
 	for _, status := range []nfs.Status{nfs.ErrJukebox, nfs.ErrIO, nfs.ErrServerFault} {
