@@ -2,6 +2,7 @@ package flash
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,6 +46,35 @@ func TestInspectTellsWhatIsThere(t *testing.T) {
 	}
 	r.twin.Flip(offset(r.s.layout.block(slot, 0)), 1)
 	r.open()
+}
+
+// Footers and regions that nobody believes are named, and it goes on: a kill leaves such.
+func TestInspectNamesWhatCannotBeBelieved(t *testing.T) {
+	r := rigFor(t, 12, Options{})
+	k := keyOf(1)
+	for line := range 4 {
+		r.cache(k, blockOf(line), lineBlocks)
+		r.spill()
+	}
+	r.close()
+	slots, at := r.s.fill.stored, func(slot uint32) int64 { return offset(r.s.layout.block(slot, r.s.layout.footerAt())) }
+	r.twin.Flip(at(slots[0]), 1)                 // its head
+	r.twin.Flip(at(slots[1])+footerHeadBytes, 1) // what it is the head of
+	var out strings.Builder
+	if err := Inspect(r.twin, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		fmt.Sprintf("slot %d: its footer can't be read", slots[0]),
+		fmt.Sprintf("region 2 in slot %d: not a footer", slots[1]),
+		fmt.Sprintf("region 3 in slot %d: 1 objects, 1 pieces, 8 blocks that count, 0 that don't, 0 that are not what was written", slots[2]),
+		fmt.Sprintf("region 4 in slot %d: 1 objects, 1 pieces, 8 blocks that count, 0 that don't, 0 that are not what was written", slots[3]),
+		"3 regions, 16 blocks that count, 0 that don't, 0 that are not what was written",
+	} {
+		if !strings.Contains(out.String(), line+"\n") {
+			t.Errorf("it does not say %q:\n%s", line, out.String())
+		}
+	}
 }
 
 // A device that holds something else isn't Format's.
