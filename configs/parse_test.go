@@ -142,6 +142,8 @@ const second = `  - name: vol2
 
 func TestVolumesDoNotOverlap(t *testing.T) {
 	two := strings.Replace(whole, "volumes:", "  - name: disk2\n    file: {gateway: gw-a, path: other.img}\nvolumes:", 1)
+	chap := strings.Replace(two, "      target:", "      chap: {user: a, secret-file: s}\n      target:", 1)
+	const access = `volumes[1].iscsi: other initiators or chap than volumes[0], which has the same target`
 	for name, c := range map[string]struct {
 		text string
 		want []string
@@ -150,7 +152,10 @@ func TestVolumesDoNotOverlap(t *testing.T) {
 		"one array":      {two + fmt.Sprintf(second, "disk1", "vol2", 0, ""), []string{`volumes[1].from: the array "disk1" is taken by volumes[0].from`}},
 		"one file":       {strings.Replace(two, "other.img", "x/../disk.img", 1) + fmt.Sprintf(second, "disk2", "vol2", 0, ""), []string{`arrays[1].file.path: the file`}},
 		"one target":     {two + fmt.Sprintf(second, "disk2", "vol1", 1, ""), nil},
-		"other access":   {two + fmt.Sprintf(second, "disk2", "vol1", 1, `, initiators: ["iqn.2026-11.io.example:*"]`), []string{`volumes[1].iscsi: other initiators or chap than volumes[0], which has the same target`}},
+		"other access":   {two + fmt.Sprintf(second, "disk2", "vol1", 1, `, initiators: ["iqn.2026-11.io.example:*"]`), []string{access}},
+		"no secret":      {chap + fmt.Sprintf(second, "disk2", "vol1", 1, ""), []string{access}},
+		"other secret":   {chap + fmt.Sprintf(second, "disk2", "vol1", 1, `, chap: {user: a, secret-file: other}`), []string{access}},
+		"one secret":     {chap + fmt.Sprintf(second, "disk2", "vol1", 1, `, chap: {user: a, secret-file: s}`), nil},
 		"LUN too large":  {two + fmt.Sprintf(second, "disk2", "vol1", 16384, ""), []string{`volumes[1].iscsi.lun: 16384 is not within 0 to 16383`}},
 		"nobody gets in": {two + fmt.Sprintf(second, "disk2", "vol2", 0, `, initiators: []`), []string{`volumes[1].iscsi.initiators: an empty list lets nobody in`}},
 		"bad initiator":  {two + fmt.Sprintf(second, "disk2", "vol2", 0, `, initiators: ["*:a"]`), []string{`volumes[1].iscsi.initiators[0]: "*:a" is not an iSCSI name`}},
