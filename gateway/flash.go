@@ -40,10 +40,9 @@ import (
 // A device that can't be opened, or fails, is done without: the pool goes on with RAM. Then its ID is taken out of the notes before anything
 // is written, so that it is formatted before it is used again. The write log that may be in the end of it is another matter (pool.openFlash).
 type poolFlash struct {
-	pool   string
-	notes  *flashNotes
-	log    zerolog.Logger
-	perDay int64 // bytes that may be written to it
+	pool  string
+	notes *flashNotes
+	log   zerolog.Logger
 
 	witnesses *witnesses.File // of files of exports; nil: there are none. Set before anything is served
 
@@ -77,7 +76,7 @@ func newFlash(t configs.Tier, medium drive.Device, err error, notes *flashNotes,
 
 // use opens the store that the notes have on a medium, or makes one.
 func (f *poolFlash) use(medium drive.Device) error {
-	f.mu.medium, f.perDay = medium, medium.Size()*flashWritesPerDay
+	f.mu.medium = medium
 	if id, known := f.notes.store(f.pool); known {
 		store, err := f.openStore(medium, id)
 		if err == nil {
@@ -94,7 +93,7 @@ func (f *poolFlash) use(medium drive.Device) error {
 // openStore opens the store with that ID.
 func (f *poolFlash) openStore(medium drive.Device, id flash.ID) (*flash.Store, error) {
 	condemn := func(context.Context) error { return f.notes.setStore(f.pool, flash.ID{}) }
-	return flash.Open(medium, flash.Options{ID: id, Condemn: condemn, BytesPerDay: f.perDay})
+	return flash.Open(medium, flash.Options{ID: id, Condemn: condemn, BytesPerDay: medium.Size() * flashWritesPerDay})
 }
 
 // fit makes a store use a device that has another size than it had, or has been resized.

@@ -89,6 +89,7 @@ func (f *poolFlash) resize(ctx context.Context, bytes int64) error {
 		return fmt.Errorf("%w: %w", api.ErrRefused, err)
 	}
 	if err == nil {
+		store.SetBytesPerDay(bytes * flashWritesPerDay)
 		f.log.Info().Int64("bytes", bytes).Msg("flash tier resized")
 	}
 	return err

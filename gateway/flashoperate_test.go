@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,6 +34,42 @@ func TestAFlashTierIsRemovedThoughWhoAskedHasGone(t *testing.T) {
 		t.Errorf("resized after it was removed: %v", err)
 	}
 }
+
+// A tier that was resized may be written to as one that begins with that size, and what can't be is refused and changes nothing.
+func TestAFlashTierThatWasResizedHasTheBudgetOfItsSize(t *testing.T) {
+	l := newLives(t)
+	l.begin()
+	defer l.end()
+	for _, size := range []int64{96 * mib, 32 * mib} {
+		if err := l.pool.flash.resize(t.Context(), size); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.pool.flash.resize(t.Context(), 0); !errors.Is(err, api.ErrRefused) {
+			t.Errorf("of nothing: %v", err)
+		}
+		if s := l.pool.flash.status(); s.WriteBudget != size || s.Bytes > size || s.Bytes < size*3/4 {
+			t.Errorf("of %d: %+v", size, s)
+		}
+	}
+}
+
+// A size that there is no room for is the operator's mistake, and any other failure is not.
+func TestAFlashTierIsNotMadeLargerThanThereIsRoomFor(t *testing.T) {
+	for _, failure := range []error{drive.ErrNoRoom, drive.ErrBroken} {
+		medium := full{err: fmt.Errorf("grow: %w", failure)}
+		if err := grow(medium, 96*mib); !errors.Is(err, failure) || errors.Is(err, api.ErrRefused) != (failure == drive.ErrNoRoom) {
+			t.Error(err)
+		}
+	}
+}
+
+// full is a medium that can't grow.
+type full struct {
+	drive.Device
+	err error
+}
+
+func (m full) Grow(int64) error { return m.err }
 
 // A tier whose removal can't be noted stays.
 func TestAFlashTierStaysWhoseRemovalCannotBeNoted(t *testing.T) {

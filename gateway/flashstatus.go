@@ -51,7 +51,7 @@ func (f *poolFlash) status() *api.Flash {
 	case store == nil:
 		s.State = flashFailed
 	default:
-		f.count(s, store.Stats())
+		countFlash(s, store.Stats())
 		if err := store.Err(); err != nil {
 			s.State, s.Reason = flashFailed, err.Error()
 		}
@@ -59,10 +59,10 @@ func (f *poolFlash) status() *api.Flash {
 	return s
 }
 
-func (f *poolFlash) count(s *api.Flash, c flash.Stats) {
+func countFlash(s *api.Flash, c flash.Stats) {
 	s.Bytes, s.UsedBytes, s.IndexBytes = c.Bytes, c.UsedBytes, c.IndexBytes
 	s.HitBlocks, s.MismatchedBlocks = c.Hits, c.Mismatches
-	s.AdmittedBlocks, s.WrittenBytes, s.WriteBudget = c.Admitted, c.WrittenBytes, f.perDay
+	s.AdmittedBlocks, s.WrittenBytes, s.WriteBudget = c.Admitted, c.WrittenBytes, c.BytesPerDay
 	s.RefusedBlocks = c.RefusedBudget + c.RefusedBusy + c.RefusedIndex
 }
 

@@ -112,6 +112,18 @@ func TestAFileGrowsWhileItIsOpen(t *testing.T) {
 	}
 }
 
+// A file doesn't grow beyond what its file system has, and stays as it was then.
+func TestAFileDoesNotGrowBeyondItsFileSystem(t *testing.T) {
+	f := open(t, device.Options{Path: filepath.Join(t.TempDir(), "tier"), Size: 1 << 20})
+	defer f.Close()
+	if err := f.Grow(1 << 60); !errors.Is(err, device.ErrNoRoom) || f.Size() != 1<<20 {
+		t.Errorf("%d bytes: %v", f.Size(), err)
+	}
+	if err := f.Grow(2 << 20); err != nil || f.Size() != 2<<20 {
+		t.Errorf("%d bytes: %v", f.Size(), err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	empty := filepath.Join(dir, "empty")

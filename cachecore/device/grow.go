@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"golang.org/x/sys/unix"
 )
 
-// ErrNoRoom: a block device ends there.
-var ErrNoRoom = errors.New("the device has not so much")
+// ErrNoRoom: a block device ends there, or a file can't be so long.
+var ErrNoRoom = errors.New("there is not so much room")
 
 // Grow makes a file longer, and uses more of a block device that has more, while it is in use. What was there stays. A size that is not above that of
 // now changes nothing. One goroutine's at a time.
@@ -26,7 +28,11 @@ func (f *File) Grow(size int64) error {
 		return fmt.Errorf("%s: %w: %d bytes", f.path, ErrNoRoom, end)
 	}
 	if !f.block {
-		if err := f.lengthen(end, size); err != nil {
+		err := f.lengthen(end, size)
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EFBIG) {
+			err = fmt.Errorf("%w: %w", ErrNoRoom, err)
+		}
+		if err != nil {
 			return fmt.Errorf("make %s %d bytes long: %w", f.path, size, err)
 		}
 	}

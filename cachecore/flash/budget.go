@@ -18,6 +18,14 @@ func newBudget(perDay, region int64) budget {
 	return budget{perDay: perDay, have: most, at: time.Now(), most: most}
 }
 
+// change has another limit count from now on. What has been earned stays, as far as that keeps it.
+func (b *budget) change(perDay, region int64) {
+	b.earn()
+	to := newBudget(perDay, region)
+	to.have, to.at = min(b.have, to.most), b.at
+	*b = to
+}
+
 // affords says whether n bytes are there, beyond what is kept for others: half of the most is for what is read, however much is brought.
 func (b *budget) affords(n int64, from origin) bool {
 	if b.perDay == 0 {

@@ -43,6 +43,28 @@ func TestABudgetIsNeverLessThanARegion(t *testing.T) {
 	}
 }
 
+// Another limit counts at once. What was earned by then stays, up to what the new one keeps, and one that is larger gives nothing beforehand.
+func TestABudgetIsChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hour, region = 1000, 10
+		b := newBudget(24*hour, region)
+		b.spend(hour)
+		time.Sleep(30 * time.Minute)
+		b.change(48*hour, region)
+		if b.have != hour/2 {
+			t.Errorf("%d bytes of half an hour", b.have)
+		}
+		time.Sleep(30 * time.Minute)
+		if b.affords(hour/2+hour+1, missed) || !b.affords(hour/2+hour, missed) {
+			t.Errorf("%d bytes half an hour later", b.have)
+		}
+		b.change(12*hour, region)
+		if b.have != hour/2 {
+			t.Errorf("%d bytes of half as much an hour", b.have)
+		}
+	})
+}
+
 // However often it is asked for, a small budget is earned.
 func TestABudgetIsEarnedByTheByte(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,6 +37,13 @@ func (f *fill) init(s *Store) {
 	f.budget = newBudget(s.options.BytesPerDay, int64(s.layout.dataBlocks())*blockSize)
 }
 
+// SetBytesPerDay takes the place of Options.BytesPerDay.
+func (s *Store) SetBytesPerDay(n int64) {
+	s.fill.mu.Lock()
+	defer s.fill.mu.Unlock()
+	s.fill.budget.change(n, int64(s.layout.dataBlocks())*blockSize)
+}
+
 // take is a buffer's way home.
 func (f *fill) take(b *buffer) {
 	f.mu.Lock()

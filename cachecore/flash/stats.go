@@ -19,6 +19,7 @@ type Stats struct {
 	RefusedBusy      uint64 // the device doesn't keep up
 	RefusedIndex     uint64 // the index is full, or has no room for the object
 	WrittenBytes     uint64
+	BytesPerDay      int64 // that may be written; 0: no limit
 	Failed           bool
 }
 
@@ -62,6 +63,7 @@ func (s *Store) Stats() Stats {
 	}
 	s.fill.mu.Lock()
 	defer s.fill.mu.Unlock()
+	st.BytesPerDay = s.fill.budget.perDay
 	st.Regions, st.Free = int(s.fill.limit), len(s.fill.free)
 	st.Bytes = int64(s.fill.limit) * int64(s.layout.dataBlocks()) * blockSize
 	if s.health.down.Load() {
