@@ -153,6 +153,26 @@ func TestAWriteThatMayHaveBeenSentTwiceHoldsItsPlace(t *testing.T) {
 	})
 }
 
+// The first connection is opened by the first call, and may be lost with it.
+func TestTheFirstWriteOfASessionHoldsItsPlaceToo(t *testing.T) {
+	inBubble(t, Options{Reconnect: true}, func(t *testing.T, f *filer, s *fileSession) {
+		var cut atomic.Bool
+		f.intercept(func(nfs.Procedure, nfs.Message, nfs.Message) bool {
+			if cut.CompareAndSwap(false, true) {
+				f.cut()
+			}
+			return true
+		})
+		begun := time.Now()
+		if err := s.transfer(t.Context(), 0, make([]byte, 512), true); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took < lateWrite || f.count(nfs.ProcWrite) != 2 {
+			t.Errorf("%d writes take %v", f.count(nfs.ProcWrite), took)
+		}
+	})
+}
+
 func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	inBubble(t, Options{}, func(t *testing.T, f *filer, s *fileSession) {
 		answer := make(chan struct{})

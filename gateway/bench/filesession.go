@@ -79,9 +79,9 @@ func (s *fileSession) write(ctx context.Context, offset int64, p []byte) (n int,
 	p = p[:min(len(p), s.file.writeMax)]
 	args := writeHead{nfs.WriteArgs{File: s.file.handle, Offset: uint64(offset), Stable: s.file.opts.Stable}, len(p)}
 	var r nfs.WriteResult
-	connects := s.caller.connects.Load()
+	connects := max(s.caller.connects.Load(), 1) // this may be the call that opens the first connection
 	err = s.caller.call(ctx, nfs.ProcWrite, &rpc.Request{Args: &args, Data: [][]byte{p}}, &r, func() { n = min(int(r.Count), len(p)) })
-	if connects > 0 && s.caller.connects.Load() != connects {
+	if s.caller.connects.Load() > connects {
 		pause(ctx, lateWrite)
 	}
 	if err == nil && r.Committed == nfs.Unstable {

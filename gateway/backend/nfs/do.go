@@ -58,11 +58,12 @@ func (f *Filer) change(ctx context.Context, c *wire.Caller, p wire.Procedure, a,
 		err = reconcile.Change(ctx, eyes{f}, c, p, a, r)
 	}
 	done := err == nil && *wire.StatusOf(r) == wire.OK
-	f.doubts.add(func() use {
+	answered := func() use {
 		u := about()
 		u.spans = append(u.spans, cuts(a, r)...)
 		return u
-	}, &call.fate, done, f.works.Go)
+	}
+	f.doubts.add(answered, &call.fate, done, f.works.Go)
 	switch {
 	case errors.Is(err, wire.ErrOutcomeUnknown), err == nil && again && *wire.StatusOf(r) == wire.ErrJukebox:
 		f.intents.open(id)
@@ -70,7 +71,7 @@ func (f *Filer) change(ctx context.Context, c *wire.Caller, p wire.Procedure, a,
 		f.intents.close(id)
 	}
 	if done {
-		f.doubts.done(about)
+		f.doubts.done(answered)
 	}
 	return err
 }

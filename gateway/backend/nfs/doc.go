@@ -17,6 +17,6 @@
 // a read that may see it come later; a reply that shows another write verifier is returned before all have been told (verifier.go); a flush of a
 // File succeeds that doesn't cover what was answered before (PROTOCOL E1).
 //
-// Lock order: audience.telling, held while those who Watch are told; File.mu; health.mu; the others are leaves. Only the first is held over a
-// call out of the package.
+// Lock order: verifier.mu, and audience.telling, held while those who Watch are told; File.mu; health.mu; the others are leaves. Only the first
+// two are held over a call out of the package.
 package nfs

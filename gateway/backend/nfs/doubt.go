@@ -22,9 +22,9 @@ type doubts struct {
 
 func newDoubts(drain time.Duration) *doubts { return &doubts{drain: drain} }
 
-// doubt is one change. All but certain is set once; certain is guarded by doubts.mu.
+// doubt is one change. All but spans and certain is set once; those are guarded by doubts.mu.
 type doubt struct {
-	spans   []span
+	spans   []span // more of them, once it was made again and has told what it changes
 	id      string // of the request: another copy of it does no harm
 	certain bool   // it has been done: a copy that comes later changes nothing, as long as nothing has changed in between
 	over    chan struct{}
@@ -110,17 +110,18 @@ func (d *doubts) add(u func() use, fate *rpc.Fate, done bool, late func(func()))
 	})
 }
 
-// done says that a change has been made: earlier copies of it that are in doubt are certain now.
+// done says that a change has been made: earlier copies of it that are in doubt are certain now, and change what it has changed.
 func (d *doubts) done(u func() use) {
 	if d.none() {
 		return
 	}
-	id := u().id()
+	about := u()
+	id := about.id()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, one := range d.list {
 		if one.id == id {
-			one.certain = true
+			one.spans, one.certain = about.spans, true
 		}
 	}
 }

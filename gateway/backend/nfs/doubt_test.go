@@ -176,6 +176,29 @@ func TestD2_ACutByCreateIsWaitedFor(t *testing.T) {
 	})
 }
 
+// The first one says nothing of the file that it may cut; the second one does.
+func TestD2_ACutByACreateThatWasGivenUpIsWaitedForWhenItIsMadeAgain(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
+		h := s.mem.Put("a", []byte("old content"))
+		create := func(ctx context.Context) error {
+			a := &wire.CreateArgs{Where: at(f.Root(), "a"), Attr: wire.SetAttr{Size: wire.Some[uint64](0)}}
+			return f.Do(ctx, &wire.Caller{}, wire.ProcCreate, a, new(wire.CreateResult))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		held := s.mem.Hold(nfstest.Before, first(nfstest.Only(wire.ProcCreate)))
+		came := later(func() error { return create(ctx) })
+		<-held.Caught
+		cancel()
+		mustBe(t, "CREATE is of unknown outcome", errors.Is(<-came, wire.ErrOutcomeUnknown), true)
+		mustBe(t, "CREATE once more", create(t.Context()), nil)
+		wrote := writing(t.Context(), f, h, 0, "new")
+		pending(t, "WRITE", wrote)
+		held.Release() // the first one cuts
+		mustBe(t, "WRITE", <-wrote, nil)
+		mustBe(t, "content", string(s.mem.Get("a")), "new")
+	})
+}
+
 func TestCloseDoesNotWaitForWhatIsInDoubt(t *testing.T) {
 	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
 		h := s.mem.Put("a", make([]byte, 64))

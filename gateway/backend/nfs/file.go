@@ -80,6 +80,8 @@ func OpenFile(ctx context.Context, filer *Filer, o FileOptions) (*File, error) {
 		return nil, fmt.Errorf("open %s: %w: %s instead of %s", o.Path, cachecore.ErrIdentity, info.Identity, o.Expected)
 	case info.Size == 0:
 		return nil, fmt.Errorf("open %s: a file of %d bytes has no block", o.Path, attr.Size)
+	case info.Size < 0:
+		return nil, fmt.Errorf("open %s: a file of %d bytes is too large", o.Path, attr.Size)
 	}
 	f.told.Available = true
 	f.life, f.end = context.WithCancel(context.Background())

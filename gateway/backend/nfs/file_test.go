@@ -306,6 +306,24 @@ func TestOnlyARegularFileOfBlocksIsOpened(t *testing.T) {
 	})
 }
 
+// A size that int64 has no room for would be a negative one.
+func TestAFileThatIsTooLargeToBeTrueIsNotOpened(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
+		s.mem.Put("a", make([]byte, block))
+		s.answer(func(_ wire.Procedure, r wire.Message, _ *rpc.Call) bool {
+			if l, ok := r.(*wire.LookupResult); ok {
+				l.Attr.Value.Size = 1<<63 + 64*block
+			}
+			return false
+		})
+		a, err := OpenFile(t.Context(), f, FileOptions{Path: "a", BlockSize: block})
+		if err == nil {
+			t.Errorf("it is opened with %d bytes", a.Info().Size)
+			a.Close()
+		}
+	})
+}
+
 func TestD6_AFileIsKnownByItsIdentity(t *testing.T) {
 	disk(t, func(t *testing.T, a *File, s *san, _ *fileEvents) {
 		o := FileOptions{Path: "luns/a.img", BlockSize: block, Expected: a.Info().Identity}

@@ -192,3 +192,21 @@ func TestAContextThatHasEndedEndsACall(t *testing.T) {
 		mustBe(t, "the error", errors.Is(err, context.Canceled) && !errors.Is(err, wire.ErrAway), true)
 	})
 }
+
+// Who comes with the same verifier while it is being told isn't answered before that is done.
+func TestE1_AChangeOfTheVerifierIsToldBeforeAnyReplyThatShowsIt(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, told *events) {
+		h := s.mem.Put("a", nil)
+		mustBe(t, "a write", <-writing(t.Context(), f, h, 0, "A"), nil)
+		f.audience.add(func(Event) {
+			if f.verifier.mu.TryLock() {
+				f.verifier.mu.Unlock()
+				t.Error("others that see it go on")
+			}
+		}, nil)
+		s.mem.Restart()
+		mustBe(t, "another write", <-writing(t.Context(), f, h, 0, "B"), nil)
+		mustBe(t, "events", told.all(), []Event{{Available: true, VerifierChanged: true}})
+		mustBe(t, "one more", <-writing(t.Context(), f, h, 0, "C"), nil)
+	})
+}

@@ -9,7 +9,7 @@ import (
 
 // verifier watches the filer's write verifier, which changes when what was written UNSTABLE may be lost.
 type verifier struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // held while a change is told
 	known   bool
 	current wire.Verifier
 	earlier []wire.Verifier // the latest of them
@@ -18,10 +18,8 @@ type verifier struct {
 const verifiersKept = 8
 
 // changed takes the verifier of a reply and says whether writes may have been lost: those answered before, or, when the reply is an old one that
-// has taken its time, what it answers itself.
+// has taken its time, what it answers itself. v.mu is held.
 func (v *verifier) changed(to wire.Verifier) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	switch {
 	case !v.known:
 		v.known, v.current = true, to
@@ -38,8 +36,11 @@ func (v *verifier) changed(to wire.Verifier) bool {
 	return true
 }
 
-// see takes the verifier of a reply to WRITE or COMMIT, before anybody else sees it.
+// see takes the verifier of a reply to WRITE or COMMIT, before anybody else sees it. Who comes with the same one while it is told waits until all
+// have heard.
 func (f *Filer) see(v wire.Verifier) {
+	f.verifier.mu.Lock()
+	defer f.verifier.mu.Unlock()
 	if !f.verifier.changed(v) {
 		return
 	}

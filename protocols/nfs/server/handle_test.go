@@ -224,3 +224,28 @@ func TestWhatIsKnownOfLongHandlesIsBounded(t *testing.T) {
 		t.Errorf("%d are known", len(l.mu.known))
 	}
 }
+
+// renewing sets the exports again whenever a long handle is looked for.
+type renewing struct {
+	MemLongHandles
+	again func()
+}
+
+func (l *renewing) Load(ctx context.Context, hash [32]byte) (nfs.Handle, error) {
+	l.again()
+	return l.MemLongHandles.Load(ctx, hash)
+}
+
+func TestAnExportThatIsSetAgainInTheMiddleOfARenameIsTheSame(t *testing.T) {
+	var kept renewing
+	r := newRig(t, nfstest.Options{HandleSize: 64}, func(_ *rig, o *Options) { o.LongHandles = &kept })
+	r.mem.Put("f", nil)
+	dir := r.root()
+	kept.again = func() {
+		if err := r.server.SetExports([]*Export{r.export}); err != nil {
+			t.Error(err)
+		}
+	}
+	clear(r.server.long.mu.known)
+	expect(t, "RENAME", r.user().Rename(dir, "f", dir, "g").Status, nfs.OK)
+}

@@ -95,7 +95,7 @@ func (r *request) prepare(wait context.Context) (s nfs.Status, ready bool) {
 		switch {
 		case s != nfs.OK || !ready:
 			return s, ready
-		case e != r.export:
+		case e.ID != r.export.ID: // SetExports may have been called in between
 			return nfs.ErrXDev, true
 		}
 	}
