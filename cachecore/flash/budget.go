@@ -18,11 +18,13 @@ func newBudget(perDay, region int64) budget {
 	return budget{perDay: perDay, have: most, at: time.Now(), most: most}
 }
 
-// change has another limit count from now on. What has been earned stays, as far as that keeps it.
+// change has another limit count from now on. What has been earned under one stays, as far as this keeps it.
 func (b *budget) change(perDay, region int64) {
-	b.earn()
 	to := newBudget(perDay, region)
-	to.have, to.at = min(b.have, to.most), b.at
+	if b.perDay != 0 {
+		b.earn()
+		to.have, to.at = min(b.have, to.most), b.at
+	}
 	*b = to
 }
 

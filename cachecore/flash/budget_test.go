@@ -62,6 +62,12 @@ func TestABudgetIsChanged(t *testing.T) {
 		if b.have != hour/2 {
 			t.Errorf("%d bytes of half as much an hour", b.have)
 		}
+		b.change(0, region)
+		b.spend(100 * hour)
+		b.change(24*hour, region)
+		if b.have != hour {
+			t.Errorf("%d bytes after a time without a limit", b.have)
+		}
 	})
 }
 

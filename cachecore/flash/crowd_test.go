@@ -55,3 +55,33 @@ func TestObjectsInUseMakeNoRoom(t *testing.T) {
 		t.Errorf("%d of 26 blocks are left", n)
 	}
 }
+
+// What is dropped leaves its pieces behind, which hold its place until their region goes. The object goes on under another number all the same: nobody
+// attaches it again.
+func TestAnObjectInUseIsCachedAgainAfterADropThoughThereIsNoRoomForOthers(t *testing.T) {
+	for name, drop := range map[string]func(*Object) error{
+		"as it was asked for":       func(o *Object) error { return o.Drop(bg) },
+		"as all of it is cut off":   func(o *Object) error { return o.Invalidate(bg, 0, uint64(Blocks)) },
+		"as it was asked for twice": func(o *Object) error { return errors.Join(o.Drop(bg), o.Drop(bg)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rigFor(t, 40, Options{})
+			k := keyOf(1)
+			for n := range byte(8) {
+				r.cache(keyOf(1+n), 0, 4)
+			}
+			r.spill()
+			r.s.objects.limit = 8
+			if _, err := r.s.Attach(bg, keyOf(9), 1, 1); !errors.Is(err, ErrFull) {
+				t.Fatal(err)
+			}
+			if err := drop(r.object(k)); err != nil {
+				t.Fatal(err)
+			}
+			r.cache(k, 0, 4)
+			if n := r.check(k, 0, 4); n != 4 {
+				t.Errorf("%d of 4 blocks are cached", n)
+			}
+		})
+	}
+}

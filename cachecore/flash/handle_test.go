@@ -61,6 +61,49 @@ func TestAnAttachThatIsGivenUpLeavesNothing(t *testing.T) {
 	})
 }
 
+// Who drops what there was may give up before the mark is durable. Who attaches the object then finds nothing to invalidate, and what is on the device would
+// be back after a crash.
+func TestG3_AWriteByANewHandleWaitsForTheMarkOfADropThatWasGivenUp(t *testing.T) {
+	for name, drop := range map[string]func(r *rig, ctx context.Context, k Key) error{
+		"by a handle": func(r *rig, ctx context.Context, k Key) error { return r.object(k).Drop(ctx) },
+		"by a write of more than there can be": func(r *rig, ctx context.Context, k Key) error {
+			return r.object(k).Invalidate(ctx, 0, uint64(Blocks))
+		},
+		"as it was newer": func(r *rig, ctx context.Context, k Key) error {
+			_, err := r.s.Attach(ctx, k, 0, 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, 8, Options{})
+				k := keyOf(1)
+				r.cache(k, 0, 20)
+				r.spill()
+				release := r.hold(devicetest.WriteDurable)
+				over, cancel := context.WithCancel(bg)
+				cancel()
+				if err := drop(r, over, k); !errors.Is(err, context.Canceled) {
+					t.Fatal(err)
+				}
+				o, err := r.s.Attach(bg, k, 1, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o.InvalidateNow(3, 1) {
+					t.Error("a write goes before the mark is durable")
+				}
+				release()
+				synctest.Wait()
+				if !o.InvalidateNow(3, 1) {
+					t.Error("a write waits for a mark that is durable")
+				}
+				r.close()
+			})
+		})
+	}
+}
+
 // The epoch of a footer is the one under which its content was offered last: it doesn't count before that.
 func TestG3_AFooterIsOfItsObjectsLastEpoch(t *testing.T) {
 	r := rigFor(t, 8, Options{})

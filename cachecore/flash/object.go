@@ -48,6 +48,7 @@ func (s *Store) Attach(ctx context.Context, k Key, since, now cachecore.Epoch) (
 		s.fill.crowd()
 		return nil, ErrFull
 	}
+	o.dropped.Store(s.droppedAt(k, o.hash)) // the mark of a drop may be on its way yet, if who waited for it has given up
 	return o, nil
 }
 
@@ -71,7 +72,7 @@ func (o *Object) drop(ctx context.Context, id uint32) error {
 	if !o.s.health.down.Load() {
 		o.dropped.Store(o.s.markWhole(o.key, o.hash))
 	}
-	o.id.Store(o.s.objects.attach(o.key, o.epoch))
+	o.id.Store(o.s.objects.rename(o.key, o.epoch))
 	return o.s.settle(ctx, o.dropped.Load())
 }
 
@@ -80,6 +81,14 @@ func (s *Store) markWhole(k Key, hash uint64) uint64 {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return s.covers(sh, extent{k, wholeObject}, s.sealed.Load()+1)
+}
+
+// droppedAt is the ticket of that mark, if there is one.
+func (s *Store) droppedAt(k Key, hash uint64) uint64 {
+	sh := s.shardOf(hash, wholeObject)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.marks[extent{k, wholeObject}].ticket
 }
 
 // Detach ends the use of the handle. What is cached stays, for the next Attach.

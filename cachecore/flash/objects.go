@@ -65,21 +65,29 @@ func (t *objects) get(id uint32) (object, bool) {
 func (t *objects) attach(k Key, now cachecore.Epoch) uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.enter(k, now, 0)
+	return t.enter(k, now, 0, t.limit)
+}
+
+// rename is attach for an object that has just been dropped. It had a place, which its pieces hold until their regions go, so it may have one beyond the
+// limit: who uses it doesn't ask again.
+func (t *objects) rename(k Key, now cachecore.Epoch) uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.enter(k, now, 0, t.limit+t.limit/4)
 }
 
 // load is attach for what a footer holds: so many pieces. The epochs are widened.
 func (t *objects) load(ob footerObject, pieces int) uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.enter(ob.key, ob.epoch, pieces)
+	return t.enter(ob.key, ob.epoch, pieces, t.limit)
 }
 
 // enter names a key. No pieces: a handle is.
-func (t *objects) enter(k Key, epoch cachecore.Epoch, pieces int) uint32 {
+func (t *objects) enter(k Key, epoch cachecore.Epoch, pieces, limit int) uint32 {
 	id := t.byKey[k]
 	if id == 0 {
-		if len(t.byID) >= t.limit || t.last == none-1 {
+		if len(t.byID) >= limit || t.last == none-1 {
 			return 0
 		}
 		t.last++

@@ -157,6 +157,21 @@ func TestTimesTakeWriteOrOwnership(t *testing.T) {
 	}
 }
 
+// Nanoseconds that are more than a second's are no time, and two of them have a meaning of their own to the kernel.
+func TestATimeThatIsNoneIsRefused(t *testing.T) {
+	_, root, u, alice, _ := shared(t)
+	f := makeFile(t, alice, root, "f", 0o660)
+	before := u.GetAttr(f).Attr
+	for _, n := range []uint32{1e9, unix.UTIME_NOW, unix.UTIME_OMIT, 1<<32 - 1} {
+		odd := nfs.SetTime{How: nfs.SetToClientTime, Time: nfs.Time{Seconds: 9, Nanoseconds: n}}
+		expect(t, "an atime", alice.SetAttr(f, nfs.SetAttr{Atime: odd}).Status, nfs.ErrInval)
+		expect(t, "an mtime", alice.SetAttr(f, nfs.SetAttr{Mtime: odd}).Status, nfs.ErrInval)
+	}
+	if a := u.GetAttr(f).Attr; a != before {
+		t.Errorf("%+v, was %+v", a, before)
+	}
+}
+
 // The umask of the process isn't the client's.
 func TestModesAreTheClients(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o077))

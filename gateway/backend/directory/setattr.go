@@ -3,6 +3,7 @@ package directory
 import (
 	"errors"
 	"math"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -101,6 +102,9 @@ func (o *object) setMode(a *nfs.SetAttr) error {
 
 // setTimes sets the times. Who may WRITE may set one of them to the server's, for which the kernel wants the owner unless it is both.
 func (d *Directory) setTimes(c *nfs.Caller, o *object, a *nfs.SetAttr) error {
+	if !isTime(&a.Atime) || !isTime(&a.Mtime) {
+		return nfs.ErrInval
+	}
 	times := []unix.Timespec{timespec(&a.Atime), timespec(&a.Mtime)}
 	err := d.threads.as(c, func() error {
 		if times[0].Nsec == unix.UTIME_OMIT && times[1].Nsec == unix.UTIME_OMIT {
@@ -119,6 +123,11 @@ func (d *Directory) setTimes(c *nfs.Caller, o *object, a *nfs.SetAttr) error {
 }
 
 var errAsRoot = errors.New("root may do it")
+
+// isTime says whether a client's nanoseconds are some: UTIME_NOW and UTIME_OMIT are none.
+func isTime(t *nfs.SetTime) bool {
+	return t.How != nfs.SetToClientTime || t.Time.Nanoseconds < uint32(time.Second)
+}
 
 func timespec(t *nfs.SetTime) unix.Timespec {
 	switch t.How {
