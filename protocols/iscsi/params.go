@@ -206,7 +206,7 @@ func (p *Params) Accept(kv KeyValue, lim Limits) (ok bool) {
 	case "MaxBurstLength":
 		return number(512, lim.MaxBurst, &p.MaxBurst)
 	case "FirstBurstLength":
-		return number(512, lim.FirstBurst, &p.FirstBurst)
+		return kv.Value == Irrelevant || number(512, lim.FirstBurst, &p.FirstBurst) // so it may be without unsolicited data (RFC 7143 13.14)
 	case "MaxOutstandingR2T":
 		return number(1, lim.MaxOutstandingR2T, &p.MaxOutstandingR2T)
 	case "InitialR2T":

@@ -91,3 +91,19 @@ func TestBothHalvesComeToTheSameParameters(t *testing.T) {
 		t.Errorf("target %+v\ninitiator %+v", target, initiator)
 	}
 }
+
+// RFC 7143 13.14: FirstBurstLength is irrelevant where InitialR2T=Yes and ImmediateData=No.
+func TestAFirstBurstWithoutUnsolicitedDataMayBeIrrelevant(t *testing.T) {
+	p := DefaultParams(testLimits.MaxRecv)
+	for _, kv := range []KeyValue{{"FirstBurstLength", Irrelevant}, {"InitialR2T", "Yes"}, {"ImmediateData", "No"}} {
+		if !p.Accept(kv, testLimits) {
+			t.Errorf("%s=%s is not accepted", kv.Key, kv.Value)
+		}
+	}
+	if p.FirstBurst != 65536 {
+		t.Errorf("a first burst of %d", p.FirstBurst)
+	}
+	if p.Accept(KeyValue{"MaxBurstLength", Irrelevant}, testLimits) {
+		t.Error("a burst is never irrelevant in a normal session")
+	}
+}

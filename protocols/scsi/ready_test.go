@@ -110,3 +110,14 @@ func TestWriteSameIsCancelledBetweenChunks(t *testing.T) {
 		t.Errorf("%s after %d chunks", verdict(c), chunks)
 	}
 }
+
+// A portal that doesn't answer has a dial or a login end by its deadline: net's timeouts are context.DeadlineExceeded too.
+func TestAnArrayThatIsAwayByADeadlineIsNotReadyRatherThanATaskAborted(t *testing.T) {
+	for err, how := range map[error]string{
+		scsi.ErrNotReady: "2/04/01", scsi.ErrNoSpace: "7/27/07", scsi.ErrWriteProtected: "7/27/00", scsi.ErrReservation: "RESERVATION CONFLICT",
+	} {
+		r, l := newLedgerRig(t, disk(512))
+		l.fail = map[string]error{"read": fmt.Errorf("%w: array: %w", err, context.DeadlineExceeded)}
+		r.want(how, access(0x28, 0, 0, 1))
+	}
+}

@@ -93,9 +93,6 @@ func (c *Command) invalidField(at int) { c.checkField(senseInvalidField, true, a
 // fail ends c with what an error of the Store means. otherwise is for errors that a Store does not name.
 func (c *Command) fail(err error, otherwise senseCode) {
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		c.Data.Release()
-		c.Status = StatusTaskAborted
 	case errors.Is(err, ErrNotReady):
 		c.check(senseBecomingReady)
 	case errors.Is(err, ErrNoSpace):
@@ -105,6 +102,9 @@ func (c *Command) fail(err error, otherwise senseCode) {
 	case errors.Is(err, ErrReservation):
 		c.Data.Release()
 		c.Status = StatusReservationConflict
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // behind the others, whose cause may be a deadline of the store's own
+		c.Data.Release()
+		c.Status = StatusTaskAborted
 	default:
 		c.check(otherwise)
 	}

@@ -47,6 +47,7 @@ type fake struct {
 		sync.Mutex
 		name    string // NAA, hexadecimal digits as they are
 		fua     bool
+		through bool // it says that it has no write cache
 		noPR    bool
 		keys    map[string]uint64 // by nexus
 		holder  string            // its nexus; "": nobody
@@ -307,7 +308,7 @@ func (p *port) tell(c *initiatortest.Conn, h iscsi.Header, cdb, data []byte) {
 		if f.mu.fua {
 			b[2] = 0x10
 		}
-		if info.WriteCache {
+		if info.WriteCache && !f.mu.through {
 			b[6] = 4
 		}
 		c.SendData(h, b)

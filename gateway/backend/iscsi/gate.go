@@ -36,8 +36,8 @@ type settling struct {
 	over chan struct{}
 }
 
-// enter launches o, when the array is served and has room. What it returns says why that won't be.
-func (a *Array) enter(ctx context.Context, o *op) error {
+// takeOff launches o, when the array is served and has room. What it returns says why that won't be.
+func (a *Array) takeOff(ctx context.Context, o *op) error {
 	a.mu.Lock()
 	f := &a.mu.flights
 	switch {

@@ -19,7 +19,7 @@ const (
 	busy                   // the array has too much to do: issue it again after a pause, with a smaller window
 	unready                // issue it again after a pause, for as long as the array's absence is bridged
 	repair                 // its session is no longer trusted: issue it again after recovery
-	reset                  // the array was reset, and what it answered may be lost (PROTOCOL E1): issue it again after recovery
+	reset                  // the array was reset, or tells of an earlier command: what it answered may be lost (PROTOCOL E1). Issue it again after recovery
 	measure                // read capacity and caching again, then issue it again
 	identify               // verify the identity again (PROTOCOL D6), then issue it again
 	repath                 // read the port groups again, then issue it again
@@ -108,6 +108,8 @@ func judgeStatus(e *initiator.StatusError) verdict {
 func judgeSense(e *initiator.StatusError) verdict {
 	v, known := verdicts[sense{e.Key, e.ASC, e.ASCQ}]
 	switch {
+	case e.Deferred: // what was answered before has failed: the array will not have it, however often it is flushed (PROTOCOL E1)
+		return verdict{do: reset}
 	case known && v.err != nil:
 		v.err = fmt.Errorf("%w: %w", v.err, e)
 		return v

@@ -19,6 +19,10 @@ type op struct {
 	flush   bool    // it is a flush
 	record  *change // of what is retained; nil: nothing
 	mark    mark    // of a flush: the moment of its latest launch
+
+	kind     kind // of a change, with its range in bytes
+	off, len int64
+	fua      bool // it is durable when it is answered, whatever cache the array has
 }
 
 func (a *Array) newOp(changes bool) *op {
@@ -66,6 +70,25 @@ func (a *Array) run(ctx context.Context, o *op) error {
 			return a.unsettled(o, err, maybe)
 		}
 	}
+}
+
+// enter launches o, having retained it if it may be lost after its answer.
+func (a *Array) enter(ctx context.Context, o *op) error {
+	for {
+		if err := a.takeOff(ctx, o); err != nil || !a.unnoted(o) {
+			return err
+		}
+		a.land(o, verdict{do: again})
+		if err := a.retain(ctx, o); err != nil {
+			return err
+		}
+	}
+}
+
+// unnoted says whether the array may lose what o changes though it was noted as durable: the write cache has been turned on since. While o flies
+// the array isn't measured, so that is the last word for this flight.
+func (a *Array) unnoted(o *op) bool {
+	return o.changes && o.record == nil && !o.fua && a.info.Load().WriteCache
 }
 
 // short says whether blocks are missing that were to be moved. What else has a residual is done all the same: tgtd says of a parameter list

@@ -20,7 +20,7 @@ type path struct {
 	portal  string
 	options initiator.Options
 	key     uint64        // of its registration
-	resets  atomic.Uint64 // attentions that our own questions met: of a reset
+	resets  atomic.Uint64 // attentions that our own questions met: of a reset, or a deferred error
 	news    atomic.Uint64 // and of anything else
 
 	asking    sync.Mutex // held over questions while it stands by, and over a recovery that goes over it: one may be told what the other needs
@@ -86,7 +86,7 @@ func (p *path) visit(life context.Context) (served bool, err error) {
 
 // attention counts what our own questions are told in place of a caller's command.
 func (p *path) attention(_ uint16, e *initiator.StatusError) {
-	if e.ASC == ascReset {
+	if e.ASC == ascReset || e.Deferred {
 		p.resets.Add(1)
 	} else {
 		p.news.Add(1)

@@ -65,18 +65,19 @@ func partial(err error, done bool) error {
 func (a *Array) write(ctx context.Context, p []byte, off int64, fua bool, l *limits) error {
 	o := a.newOp(true)
 	defer a.recycle(o)
-	if err := a.retain(ctx, o, write, p, off, int64(len(p)), fua); err != nil {
+	o.kind, o.off, o.len, o.fua = write, off, int64(len(p)), fua
+	o.command.In, o.command.Out = nil, p
+	if err := a.retain(ctx, o); err != nil {
 		return err
 	}
-	o.command.In, o.command.Out = nil, p
 	o.command.Write(uint64(off)/uint64(l.block), uint32(len(p)/l.block), fua)
 	return a.run(ctx, o)
 }
 
 // retain notes a change before it is first sent, where it may be lost after its answer. It makes room by a flush.
-func (a *Array) retain(ctx context.Context, o *op, k kind, p []byte, off, length int64, fua bool) error {
+func (a *Array) retain(ctx context.Context, o *op) error {
 	for {
-		record, err := a.retained.note(k, p, off, length, fua || !a.info.Load().WriteCache)
+		record, err := a.retained.note(o.kind, o.command.Out, o.off, o.len, o.fua || !a.info.Load().WriteCache)
 		if err == nil {
 			o.record = record
 			return nil

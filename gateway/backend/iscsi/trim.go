@@ -73,10 +73,11 @@ func (a *Array) inParts(ctx context.Context, off, length int64, k kind, l *limit
 func (a *Array) clear(ctx context.Context, k kind, off, length int64, l *limits) error {
 	o := a.newOp(true)
 	defer a.recycle(o)
-	if err := a.retain(ctx, o, k, nil, off, length, false); err != nil {
+	o.kind, o.off, o.len, o.fua = k, off, length, false
+	l.compose(&o.command, k, nil, off, length)
+	if err := a.retain(ctx, o); err != nil {
 		return err
 	}
-	l.compose(&o.command, k, nil, off, length)
 	return a.run(ctx, o)
 }
 

@@ -1,9 +1,12 @@
 package iscsi
 
 import (
+	"bytes"
 	"testing"
 
 	"forebay/cachecore"
+	"forebay/protocols/iscsi"
+	"forebay/protocols/iscsi/initiator/initiatortest"
 )
 
 func TestE1_WhatWasAnsweredBeforeAPowerCutIsThereAfterTheFlush(t *testing.T) {
@@ -129,5 +132,68 @@ func TestE1_WhatOverlapsIsWrittenAgainInItsOrder(t *testing.T) {
 	})
 	for i := range byte(100) {
 		expect(t, a, int64(i)*512, pattern(i, 1024)[:512])
+	}
+}
+
+func TestE1_AChangeThatMeetsAWriteCacheTurnedOnIsRetained(t *testing.T) {
+	for _, change := range []struct {
+		what string
+		do   func(a *Array) error
+		want []byte
+	}{
+		{"write", func(a *Array) error { return a.WriteAt(t.Context(), pattern(2, 4096), 0, cachecore.WriteOptions{}) }, pattern(2, 4096)},
+		{"zero", func(a *Array) error { return a.WriteZeroes(t.Context(), 0, 4096, false) }, make([]byte, 4096)},
+	} {
+		f := newFake(t, cached, 1)
+		f.mu.through = true
+		a := open(t, f.options())
+		mustWrite(t, a, pattern(1, 4096), 0, cachecore.WriteOptions{})
+		mustFlush(t, a)
+		f.set(func() { f.mu.through = false })
+		f.attend(sense{6, 0x2a, 1}) // the change is told, and issued again when that has been looked at
+		if err := change.do(a); err != nil {
+			t.Fatal(err)
+		}
+		f.mem.Crash(nil)
+		f.attend(sense{6, 0x29, 0})
+		mustFlush(t, a)
+		f.mem.Crash(nil)
+		got := make([]byte, 4096)
+		if err := a.ReadAt(t.Context(), got, 0); err != nil || !bytes.Equal(got, change.want) {
+			t.Errorf("a %s that was answered and flushed is gone: %v", change.what, err)
+		}
+		end(t, a)
+	}
+}
+
+func TestE1_ADeferredErrorHasWhatIsUnflushedWrittenAgain(t *testing.T) {
+	for _, op := range []byte{opWrite, opReady} { // what is told: a caller's command, or a question of ours
+		f := newFake(t, cached, 1)
+		deferred := false
+		intercept := f.ports[0].target.Intercept
+		f.ports[0].target.Intercept = func(c *initiatortest.Conn, h iscsi.Header, data []byte) bool {
+			f.mu.Lock()
+			now := deferred && h.Opcode() == iscsi.OpSCSICommand && h.CDB()[0] == op
+			deferred = deferred && !now
+			f.mu.Unlock()
+			if !now {
+				return intercept(c, h, data)
+			}
+			c.Status(h, statusCheck, []byte{0x71, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0c, 0, 0, 0, 0, 0})
+			return true
+		}
+		a := open(t, f.options())
+		mustWrite(t, a, pattern(1, 4096), 0, cachecore.WriteOptions{})
+		f.mem.Crash(nil)
+		f.set(func() { deferred = true })
+		if op == opReady {
+			f.attend(sense{6, 0x2a, 9}) // has us ask
+		}
+		mustWrite(t, a, pattern(2, 4096), 8192, cachecore.WriteOptions{}) // it is not this one's failure
+		mustFlush(t, a)
+		f.mem.Crash(nil)
+		expect(t, a, 0, pattern(1, 4096))
+		expect(t, a, 8192, pattern(2, 4096))
+		end(t, a)
 	}
 }

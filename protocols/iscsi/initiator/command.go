@@ -51,7 +51,7 @@ func (c *Command) reset() {
 	c.task = task{ready: c.ready}
 }
 
-// Failure is nil for a command that ended with GOOD, else Err or a *StatusError.
+// Failure is nil for a command that ended with GOOD, or well after some recovery (RECOVERED ERROR; SPC-4 4.5.6), else Err or a *StatusError.
 func (c *Command) Failure() error {
 	if c.Err != nil {
 		return c.Err
@@ -59,7 +59,11 @@ func (c *Command) Failure() error {
 	if c.Status == StatusGood {
 		return nil
 	}
-	return statusError(c)
+	e := statusError(c)
+	if e.Status == StatusCheckCondition && e.Key == SenseRecovered && !e.Deferred {
+		return nil
+	}
+	return e
 }
 
 // setStatus takes status and residual of a SCSI Response, or of a Data-In with S. What came counts, not what the target says of it.

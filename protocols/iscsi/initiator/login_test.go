@@ -125,4 +125,9 @@ func TestAURLErrorKeepsTheSecret(t *testing.T) {
 	if _, err := initiator.ParseURL("iscsi://user%topsecret@host/iqn/x"); err == nil || strings.Contains(err.Error(), "topsecret") {
 		t.Errorf("got %v", err)
 	}
+	for _, arguments := range []string{"target_user=t&target_pasword=topsecret", "target_password=topsecret%", "x=a@topsecret", "b@host/iqn/0?x=topsecret"} {
+		if _, err := initiator.ParseURL("iscsi://user%topsecret@host/iqn/0?" + arguments); err == nil || strings.Contains(err.Error(), "topsecret") {
+			t.Errorf("%s: got %v", arguments, err)
+		}
+	}
 }

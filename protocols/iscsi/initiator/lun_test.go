@@ -159,6 +159,51 @@ func TestACapacityThatIsCutOffIsAnError(t *testing.T) {
 	}
 }
 
+func TestACapacityThatHasNoSizeInBytesIsAnError(t *testing.T) {
+	for last, fits := range map[string]bool{"003ffffffffffffe": true, "003fffffffffffff": false, "ffffffffffffffff": false} {
+		x := initiatortest.New(t, 1<<20)
+		x.Intercept = func(c *initiatortest.Conn, h iscsi.Header, _ []byte) bool {
+			if h.Opcode() != iscsi.OpSCSICommand {
+				return false
+			}
+			c.SendData(h, append(unhex(t, last+" 00000200"), make([]byte, 20)...))
+			return true
+		}
+		if c, err := dial(t, x, nil).Capacity(t.Context(), 0); fits != (err == nil) || c.Size() < 0 {
+			t.Errorf("last block %s: %d bytes, %v", last, c.Size(), err)
+		}
+	}
+}
+
+func TestARecoveredErrorIsASuccessUnlessItIsDeferred(t *testing.T) {
+	for what, c := range map[string]struct {
+		sense []byte
+		asked int
+	}{
+		"fixed":                  {[]byte{0x70, 0, 1, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x5d, 0, 0, 0, 0, 0}, 1},
+		"descriptors":            {[]byte{0x72, 1, 0x5d, 0}, 1},
+		"fixed, deferred":        {[]byte{0x71, 0, 1, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x5d, 0, 0, 0, 0, 0}, 2},
+		"descriptors, deferred":  {[]byte{0x73, 1, 0x5d, 0}, 2},
+		"a deferred write error": {[]byte{0x71, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0c, 0, 0, 0, 0, 0}, 2},
+	} {
+		x := initiatortest.New(t, 1<<20)
+		asked := 0
+		x.Intercept = func(conn *initiatortest.Conn, h iscsi.Header, _ []byte) bool {
+			if h.Opcode() != iscsi.OpSCSICommand {
+				return false
+			}
+			if asked++; asked > 1 {
+				return false
+			}
+			conn.Status(h, initiator.StatusCheckCondition, c.sense)
+			return true
+		}
+		if err := dial(t, x, nil).Ready(t.Context(), 0); err != nil || asked != c.asked {
+			t.Errorf("%s: %v after %d questions, want %d", what, err, asked, c.asked)
+		}
+	}
+}
+
 func TestSpaceIsGivenBackAndZeroed(t *testing.T) {
 	x := initiatortest.New(t, 1<<20)
 	x.Strict = true // lists come when they are asked for

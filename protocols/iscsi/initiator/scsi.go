@@ -72,7 +72,7 @@ func (s *Session) Capacity(ctx context.Context, lun uint16) (Capacity, error) {
 		return Capacity{}, protocolError("a capacity of %d bytes", len(p))
 	}
 	last, size := be.Uint64(p), be.Uint32(p[8:])
-	if size < 512 || size > 64<<10 || size&(size-1) != 0 || last >= 1<<63/uint64(size) {
+	if size < 512 || size > 64<<10 || size&(size-1) != 0 || last >= (1<<63-1)/uint64(size) {
 		return Capacity{}, protocolError("a capacity of %d blocks of %d bytes", last+1, size)
 	}
 	return Capacity{Blocks: last + 1, BlockSize: int(size), Thin: p[14]&0x80 != 0, ReadsZeroes: p[14]&0x40 != 0, BlocksPerPhy: 1 << (p[13] & 15)}, nil

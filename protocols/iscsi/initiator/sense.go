@@ -17,6 +17,7 @@ const (
 
 // Sense keys that callers tell apart (SPC-4 4.5.6).
 const (
+	SenseRecovered     = 0x1
 	SenseNotReady      = 0x2
 	SenseIllegal       = 0x5
 	SenseUnitAttention = 0x6
@@ -29,6 +30,7 @@ const maxSense = 252
 type StatusError struct {
 	Status         byte
 	Key, ASC, ASCQ byte // of the sense data, if there was any
+	Deferred       bool // they are of an earlier command, and this one was not executed (SPC-4 4.5.7)
 }
 
 func (e *StatusError) Error() string {
@@ -56,6 +58,7 @@ func statusError(c *Command) *StatusError {
 	if len(s) == 0 {
 		return e
 	}
+	e.Deferred = s[0]&0x7f == 0x71 || s[0]&0x7f == 0x73
 	switch s[0] & 0x7f {
 	case 0x70, 0x71:
 		if len(s) > 2 {
@@ -78,10 +81,11 @@ const (
 	ascInvalidCDBField  = 0x24
 )
 
-// IsUnitAttention says whether a command was not executed because the target had news: it may be done again (SAM-5 5.14).
+// IsUnitAttention says whether a command was not executed because the target had news, a deferred error among them: it may be done again
+// (SAM-5 5.14, SPC-4 4.5.7).
 func IsUnitAttention(err error) bool {
 	var e *StatusError
-	return errors.As(err, &e) && e.Status == StatusCheckCondition && e.Key == SenseUnitAttention
+	return errors.As(err, &e) && e.Status == StatusCheckCondition && (e.Key == SenseUnitAttention || e.Deferred)
 }
 
 // IsReservationConflict says whether a command was not executed because of somebody's reservation, or for want of a registration

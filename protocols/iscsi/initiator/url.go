@@ -29,8 +29,13 @@ var errURL = errors.New("want iscsi://[user[%secret]@]host[:port]/target/lun")
 func ParseURL(s string) (URL, error) {
 	u, err := parseURL(s)
 	if err != nil {
-		// The text may hold a secret: name what follows it only.
-		return URL{}, fmt.Errorf("iSCSI URL %q: %w", s[strings.LastIndexByte(s, '@')+1:], err)
+		// The text may hold secrets, before the host and in the arguments: name what is between them only.
+		at := strings.LastIndexByte(s, '@') + 1
+		place, _, _ := strings.Cut(s[at:], "?")
+		if strings.Contains(s[:at], "?") {
+			place = "" // either of them has an at sign or a question mark in it
+		}
+		return URL{}, fmt.Errorf("iSCSI URL %q: %w", place, err)
 	}
 	return u, nil
 }
