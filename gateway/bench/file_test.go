@@ -33,9 +33,9 @@ func TestLoadOnAFileIsReported(t *testing.T) {
 			f := newFiler(t, testSize)
 			o := fileOptions(f)
 			change(&o)
-			r, err := Run(t.Context(), o)
-			if err != nil || r.Operations == 0 || r.Read == nil || r.Write == nil || r.All.P50 <= 0 {
-				t.Fatalf("%+v, %v", r, err)
+			r := ran(t, o, mixed)
+			if r.Operations == 0 || !mixed(r) || r.All.P50 <= 0 {
+				t.Fatalf("%+v", r)
 			}
 			if r.Target != "nfs://127.0.0.1:"+f.port+filerFile {
 				t.Errorf("the target is named %s", r.Target)
@@ -47,9 +47,9 @@ func TestLoadOnAFileIsReported(t *testing.T) {
 func TestAComparisonMayMixProtocols(t *testing.T) {
 	o := fileOptions(newFiler(t, testSize))
 	o.Versus, o.Rounds, o.WarmUp = &Endpoint{URL: initiatortest.New(t, testSize).URL()}, 2, true
-	r, err := Run(t.Context(), o)
-	if err != nil || r.Operations == 0 || r.Versus.Operations == 0 || r.Versus.IOPSRatio <= 0 || !strings.HasPrefix(r.Versus.Target, "iscsi://") {
-		t.Errorf("%+v, %v", r, err)
+	r := ran(t, o, func(r Report) bool { return r.Versus.IOPSRatio > 0 })
+	if r.Operations == 0 || r.Versus.Operations == 0 || r.Versus.IOPSRatio <= 0 || !strings.HasPrefix(r.Versus.Target, "iscsi://") {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -122,8 +122,9 @@ func TestWritesAskForTheDurabilityThatIsWanted(t *testing.T) {
 			})
 			o := fileOptions(f)
 			o.Stable, o.Verify = how, verify
-			if _, err := Run(t.Context(), o); err != nil || wrong.Load() > 0 || writes.Load() == 0 {
-				t.Errorf("%d: %d of %d writes ask for something else, %v", how, wrong.Load(), writes.Load(), err)
+			ran(t, o, func(Report) bool { return writes.Load() > 0 })
+			if wrong.Load() > 0 || writes.Load() == 0 {
+				t.Errorf("%d: %d of %d writes ask for something else", how, wrong.Load(), writes.Load())
 			}
 		}
 	}
@@ -264,9 +265,8 @@ func TestVerifyFindsNothingWhereAFilerIsRight(t *testing.T) {
 			o := fileOptions(f)
 			o.Verify, o.Sessions = true, 4
 			change(&o)
-			r, err := Run(t.Context(), o)
-			if err != nil || r.Verify.Wrong != 0 || r.Verify.Reads == 0 || r.Verify.Writes == 0 || r.Reconnects != 0 {
-				t.Errorf("%+v, %v", r.Verify, err)
+			if r := ran(t, o, verified); r.Verify.Wrong != 0 || !verified(r) || r.Reconnects != 0 {
+				t.Errorf("%+v", r.Verify)
 			}
 			if f.count(nfs.ProcCommit) == 0 {
 				t.Error("nothing was committed")
