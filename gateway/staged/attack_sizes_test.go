@@ -1,6 +1,7 @@
 package staged
 
 import (
+	"math"
 	"testing"
 
 	"forebay/protocols/nfs"
@@ -35,10 +36,20 @@ func TestWhatNoRecordReachesIsWrittenByTheFilerItself(t *testing.T) {
 func TestAReadAcrossTheEndOfASlotSeesTheLog(t *testing.T) {
 	r := newRig(t, slow)
 	h := r.mem.Put("a", nil)
+	r.over(longer)
 	r.write(h, uint64(slotSize)-10, []byte("0123456789"))
 	if got := r.root.Read(h, uint64(slotSize)-10, 100); got.Status != nfs.OK || string(got.Data) != "0123456789" {
 		t.Errorf("%v, %q", got.Status, got.Data)
 	}
+}
+
+// longer is a filer that says to have files as long as there can be.
+func longer(c nfs.Caller, _ nfs.Procedure, _, res nfs.Message, next func(nfs.Caller) error) error {
+	err := next(c)
+	if info, ok := res.(*nfs.FSInfoResult); ok {
+		info.MaxFileSize = math.MaxInt64
+	}
+	return err
 }
 
 // Handles are as long as NFS has them.

@@ -70,7 +70,7 @@ func (p *space) carry(ctx context.Context, f *file, send func(c *nfs.Caller) err
 func (p *space) toCommit(f *file) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mu.written[f] = true
+	p.mu.written[f]++
 }
 
 // forGood says whether asking again is no use, and concerns one file only (PROTOCOL E4).

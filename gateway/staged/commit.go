@@ -3,6 +3,7 @@ package staged
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -17,18 +18,16 @@ const commits = 16
 // errUncommitted: files were written to, and the filer won't commit that. It is to be written again, and is saved then.
 var errUncommitted = fmt.Errorf("the filer refuses to commit what it has taken: %w", writeback.ErrAgain)
 
-// Flush implements cachecore.Array: it has every file committed that was written to.
+// Flush implements cachecore.Array: it has every file committed that was written to. The destager's and others' may be under way at a time, and the destager
+// may go on writing during others'.
 func (p *space) Flush(ctx context.Context) error {
 	p.mu.Lock()
-	var list []*file
-	for f := range p.mu.written {
-		list = append(list, f)
-	}
+	list := maps.Clone(p.mu.written)
 	p.mu.Unlock()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(commits)
 	var again atomic.Bool
-	for _, f := range list {
+	for f, times := range list {
 		group.Go(func() error {
 			attr, refused, err := p.commit(ctx, f)
 			if err != nil {
@@ -36,12 +35,10 @@ func (p *space) Flush(ctx context.Context) error {
 			}
 			if refused != nil {
 				f.refuse(refused)
+				p.life.Add(1) // so that the destager writes it again, whoever is told
 				again.Store(true)
 			}
-			f.moved(p.system.next(), attr)
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			delete(p.mu.written, f)
+			p.committed(f, times, attr)
 			return nil
 		})
 	}
@@ -50,6 +47,16 @@ func (p *space) Flush(ctx context.Context) error {
 		return errUncommitted
 	}
 	return err
+}
+
+// committed takes in that what was written to a file so many times has been committed, unless it was written to since.
+func (p *space) committed(f *file, times uint, attr *nfs.Attr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.written[f] == times {
+		delete(p.mu.written, f)
+		f.moved(p.system.next(), attr)
+	}
 }
 
 // commit has the filer make durable what was written to a file, and returns what the file looks like by now, if it says so; or else, that it refuses it

@@ -19,7 +19,7 @@ func (s *FileSystem) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs,
 	if done, err := s.array.Direct(ctx, direct); done {
 		return err
 	}
-	if size > uint64(slotSize) || a.Offset > uint64(slotSize)-size {
+	if size > uint64(slotSize) || a.Offset > uint64(slotSize)-size || s.tooLong(ctx, c, a.File, a.Offset+size) {
 		return s.writeBeyond(ctx, c, a, r)
 	}
 	f, err := s.use(ctx, a.File)
@@ -75,8 +75,8 @@ func (s *FileSystem) log(ctx context.Context, c *nfs.Caller, f *file, a *nfs.Wri
 	return nil
 }
 
-// writeBeyond is a WRITE behind what a slot has addresses for: the filer's to answer, in the order of the file, and durable, as no COMMIT reaches
-// the filer.
+// writeBeyond is a WRITE behind what a slot has addresses for, or a file of the filer can have: the filer's to answer, in the order of the file, and durable,
+// as no COMMIT reaches the filer.
 func (s *FileSystem) writeBeyond(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *nfs.WriteResult) error {
 	f, err := s.use(ctx, a.File)
 	if err != nil {

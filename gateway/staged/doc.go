@@ -19,8 +19,8 @@
 // WRITEs of a file share its order; a SETATTR of the size has it alone, and is a record as they are (Sizes). Whatever else changes a file or what its names are finds it without records: any other SETATTR, and CREATE,
 // REMOVE, RENAME and LINK of a name that leads to it, wait until the filer has all that was acknowledged and the log has forgotten it, and keep WRITEs
 // of that file out meanwhile; a file that has no slot is lent one for that. So the filer never has a name for content that it lacks, and no replay
-// undoes what was done to a file. While the filer is away such a change doesn't wait, but says so. A WRITE behind what an address reaches within a slot is
-// such a change too.
+// undoes what was done to a file. While the filer is away such a change doesn't wait, but says so. A WRITE behind what an address reaches within a slot, or
+// a file of the filer, is such a change too.
 //
 // # Sizes
 //
@@ -55,5 +55,5 @@
 //
 // # Locks
 //
-// In this order: a file's order; writeback.Array's; FileSystem.mu; file.mu. Only the first is held while the filer is asked.
+// In this order: a file's order; writeback.Array's and space.mu; FileSystem.mu; file.mu. Only the first is held while the filer is asked.
 package staged

@@ -45,6 +45,7 @@ func (s *FileSystem) renameFound(ctx context.Context, c *nfs.Caller, p nfs.Proce
 		return false, err
 	}
 	defer release()
+	since := s.turn()
 	err = s.opts.Files.Do(ctx, c, p, a, r)
 	for _, f := range files { // it may be gone, or empty
 		f.renamed(s.next(), truncates(a))
@@ -55,13 +56,32 @@ func (s *FileSystem) renameFound(ctx context.Context, c *nfs.Caller, p nfs.Proce
 	if truncates(a) && s.isOther(r.(*nfs.CreateResult), files) {
 		return true, nil
 	}
-	s.patch(a, r, s.turn())
+	if isOf(a, r, files) { // nothing was carried of it meanwhile
+		since = s.turn()
+	}
+	s.patch(a, r, since)
 	return false, nil
+}
+
+// isOf says whether the file that an answer shows is one of those that were kept from changing.
+func isOf(a, r nfs.Message, files []*file) bool {
+	var shown nfs.Handle
+	switch a := a.(type) {
+	case *nfs.CreateArgs:
+		shown = r.(*nfs.CreateResult).Object.Value
+	case *nfs.LinkArgs:
+		shown = a.File
+	}
+	return has(files, shown)
+}
+
+func has(files []*file, h nfs.Handle) bool {
+	return slices.ContainsFunc(files, func(f *file) bool { return bytes.Equal(f.handle, h) })
 }
 
 // isOther says whether a CREATE was of a file with records, and of none of those that it was taken for.
 func (s *FileSystem) isOther(r *nfs.CreateResult, files []*file) bool {
-	if r.Status != nfs.OK || !r.Object.Follows || slices.ContainsFunc(files, func(f *file) bool { return bytes.Equal(f.handle, r.Object.Value) }) {
+	if r.Status != nfs.OK || !r.Object.Follows || has(files, r.Object.Value) {
 		return false
 	}
 	f := s.find(r.Object.Value)

@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"forebay/protocols/nfs"
 )
 
 // parks is what the filer has refused for good (PROTOCOL E4): of each file a directory named by its handle, with its content, where it was
-// acknowledged, in `data`, and in `ranges` what is to be done with that, in order: a line has the offset and the length of content, or "size" and that. The
-// filer's words are in `reason`. An operator who has taken care of it removes the directory; after the next start the file is served again.
+// acknowledged, in `data`, and in `ranges` what is to be done with that, in order: a line has the offset and the length of content, or "size" and that. What
+// no file here is long enough for is in a file of its own, `data-` and the offset. The filer's words are in `reason`. An operator who has taken care of it
+// removes the directory; after the next start the file is served again.
 type parks struct {
 	dir    string
 	saving sync.Mutex // held while something is saved; before mu
@@ -53,7 +56,16 @@ func (p *parks) path(h nfs.Handle) string { return filepath.Join(p.dir, hex.Enco
 
 // put saves content, durably. reason is why, the first time.
 func (p *parks) put(h nfs.Handle, data []byte, off uint64, reason error) error {
-	return p.save(h, func(f *os.File) error { _, err := f.WriteAt(data, int64(off)); return err }, fmt.Sprintf("%d %d\n", off, len(data)), reason)
+	at := func(off int64) func(*os.File) error {
+		return func(f *os.File) error { _, err := f.WriteAt(data, off); return err }
+	}
+	return p.save(h, func(f *os.File) error {
+		err := at(int64(off))(f)
+		if errors.Is(err, unix.EFBIG) { // the filer's files may be longer, and no other file is to wait for this one
+			err = save(fmt.Sprintf("%s-%d", f.Name(), off), at(0))
+		}
+		return err
+	}, fmt.Sprintf("%d %d\n", off, len(data)), reason)
 }
 
 // resize saves a size, as put does.

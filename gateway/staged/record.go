@@ -68,7 +68,9 @@ func (s *FileSystem) unlogged(f *file, before mark) {
 // Trim implements writeback.Log.
 func (l *log) Trim(shard writelog.Shard, upto cachecore.Seq) error {
 	err := l.Log.Trim(shard, upto)
-	l.system.trimmed(upto)
+	if err == nil { // else a replay may find them, until they are voided
+		l.system.trimmed(upto)
+	}
 	return err
 }
 

@@ -79,20 +79,30 @@ func (s *FileSystem) resizable(ctx context.Context, c *nfs.Caller, f *file, size
 		return false
 	}
 	now := f.attributes()
-	return now.Type == nfs.Regular && now.Mode&ownerWrites != 0 && (size <= now.Size || size <= s.longest(ctx, c, f))
+	return now.Type == nfs.Regular && now.Mode&ownerWrites != 0 && (size <= now.Size || size <= s.longest(ctx, c, f.handle))
 }
 
 // longest is how long a file of the filer can be; 0: it doesn't say so now.
-func (s *FileSystem) longest(ctx context.Context, c *nfs.Caller, f *file) uint64 {
+func (s *FileSystem) longest(ctx context.Context, c *nfs.Caller, h nfs.Handle) uint64 {
 	if n := s.longestFile.Load(); n > 0 {
 		return n
 	}
 	var r nfs.FSInfoResult
-	if err := s.opts.Files.Do(ctx, c, nfs.ProcFSInfo, &nfs.HandleArgs{Object: f.handle}, &r); err != nil || r.Status != nfs.OK {
+	if err := s.opts.Files.Do(ctx, c, nfs.ProcFSInfo, &nfs.HandleArgs{Object: h}, &r); err != nil || r.Status != nfs.OK {
 		return 0
 	}
 	s.longestFile.Store(r.MaxFileSize)
 	return r.MaxFileSize
+}
+
+// tooLong says that no file of the filer has an end there, as far as that is known.
+func (s *FileSystem) tooLong(ctx context.Context, c *nfs.Caller, h nfs.Handle, end uint64) bool {
+	const least = 1 << 31 // that a file of any filer can have
+	if end <= least {
+		return false
+	}
+	longest := s.longest(ctx, c, h)
+	return longest > 0 && end > longest
 }
 
 // reaches is where no record has content behind.

@@ -31,14 +31,14 @@ type space struct {
 		sync.Mutex
 		verifier nfs.Verifier
 		known    bool           // verifier is
-		written  map[*file]bool // since they were flushed
+		written  map[*file]uint // how often, since they were flushed
 		lost     chan struct{}  // closed, and replaced, when the filer is found away
 	}
 }
 
 func (p *space) init(s *FileSystem) {
 	p.system = s
-	p.mu.written, p.mu.lost = map[*file]bool{}, make(chan struct{})
+	p.mu.written, p.mu.lost = map[*file]uint{}, make(chan struct{})
 }
 
 // away tells those who wait for the filer that it is away.
@@ -61,7 +61,7 @@ func (p *space) Info() cachecore.ArrayInfo {
 	return cachecore.ArrayInfo{Size: math.MaxInt64 &^ (cachecore.BlockSize - 1), LogicalBlock: 1, WriteCache: true, Identity: "files"}
 }
 
-// Life implements writeback.Lives: it is another one once the filer's write verifier is (PROTOCOL E1).
+// Life implements writeback.Lives: it is another one once the filer's write verifier is (PROTOCOL E1), or it has refused to commit something.
 func (p *space) Life() uint64 { return p.life.Load() }
 
 // vouch takes in the write verifier of an answer, before that is taken for one.

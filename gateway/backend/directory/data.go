@@ -57,12 +57,11 @@ func (d *Directory) read(c *nfs.Caller, a *nfs.ReadArgs, r *nfs.ReadResult) erro
 		return err
 	}
 	defer d.files.put(f)
-	r.Attr = d.postOp(o)
+	r.Attr = d.postOp(o) // from before: what others do in the folder meanwhile shows later, and isn't taken for what was read
 	if err := d.mayRead(c, o); err != nil {
 		return err
 	}
 	n, err := pread(f.fd, data, a.Offset)
-	r.Attr = d.afresh(o)
 	if err != nil {
 		return err
 	}
