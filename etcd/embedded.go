@@ -42,8 +42,8 @@ var ErrInUse = errors.New("in use by another process: does a gateway with the sa
 // closeTimeout is what a server gets to stop.
 const closeTimeout = 5 * time.Second
 
-// maxTxn lets one transaction hold all objects of a file.
-const maxTxn = 1 << 15
+// maxTxn and maxRequest, in bytes, let one transaction hold all objects of a file, each of them twice. It is as much as the server takes without a warning.
+const maxTxn, maxRequest = 1 << 15, 10 << 20
 
 // StartEmbedded returns when the server answers. If ctx ends before, it is stopped again.
 func StartEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
@@ -71,7 +71,7 @@ func (e *Embedded) start(ctx context.Context, dir string, log *zap.Logger) error
 		return ctx.Err()
 	}
 	var err error
-	e.client, err = clientv3.New(clientv3.Config{Endpoints: e.Endpoints(), DialTimeout: 5 * time.Second, Logger: log})
+	e.client, err = clientv3.New(clientv3.Config{Endpoints: e.Endpoints(), DialTimeout: 5 * time.Second, MaxCallSendMsgSize: maxRequest, Logger: log})
 	return err
 }
 
@@ -134,7 +134,7 @@ func (e *Embedded) config(dir string, log *zap.Logger) *embed.Config {
 	c.ListenPeerUrls, c.AdvertisePeerUrls = nil, []url.URL{{Scheme: "unix", Host: "alone"}} // a member must have an address; nobody calls
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
 	c.EnableGRPCGateway = false
-	c.MaxTxnOps = maxTxn
+	c.MaxTxnOps, c.MaxRequestBytes = maxTxn, maxRequest
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(log)
 	return c

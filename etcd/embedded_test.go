@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,5 +137,23 @@ func TestAQuietStartLogsNothing(t *testing.T) {
 	}
 	if log.Len() > 0 {
 		t.Errorf("%s", log.String())
+	}
+}
+
+// A file is applied as a whole, and each object is stored twice then.
+func TestThousandsOfVolumesAreAppliedAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "etcd")
+	e := start(t, dir)
+	var objects []etcd.Object
+	for i := range 4000 {
+		name := fmt.Sprint("vol", i)
+		objects = append(objects, etcd.Object{Kind: "volume", Name: name, Document: fmt.Appendf(nil, `{"name":%q,"more":%q}`, name, strings.Repeat("x", 600))})
+	}
+	if err := errors.Join(e.Store().ApplyFile(t.Context(), "gw-a:/f", objects), e.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(t, dir).Store().ApplyFile(t.Context(), "gw-a:/f", objects[:1]); err != nil {
+		t.Error(err)
 	}
 }

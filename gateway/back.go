@@ -69,8 +69,12 @@ func (g *Gateway) newBackOver(ctx context.Context, c configs.Volume, p *pool, ar
 		recover: func(writelog.Record, writelog.Position) {}, logger: g.log.With().Str("volume", c.Name).Logger()}
 	b.losses.Store(record.Losses)
 	b.mu.set = b.configured
-	if word != "" {
-		b.mu.set = modeOf(word)
+	switch m := modeOf(word); {
+	case word == "":
+	case !b.promises(m): // it was said of a log that lasts
+		b.logger.Warn().Msg("write-back, which was set before, is not taken up: " + onlyInRAM)
+	default:
+		b.mu.set = m
 	}
 	known, _ := p.log.State(shard)
 	b.Array = writeback.New(writeback.Options{Array: array, Log: log, Buffers: p.buffers, Ledger: b, Shard: shard, Name: c.Name,
@@ -90,8 +94,8 @@ func (b *back) setWrite(ctx context.Context, word string) error {
 	default:
 		return fmt.Errorf("%w: %q is neither through nor back", api.ErrRefused, word)
 	}
-	if m == writeback.Back && !b.durable && b.configured != writeback.Back {
-		return fmt.Errorf("%w: the pool's write log is in RAM, which survives nothing: say so in the configuration", api.ErrRefused)
+	if !b.promises(m) {
+		return fmt.Errorf("%w: %s", api.ErrRefused, onlyInRAM)
 	}
 	b.turn.Lock()
 	defer b.turn.Unlock()
@@ -107,6 +111,13 @@ func (b *back) setWrite(ctx context.Context, word string) error {
 	}
 	return b.setMode(ctx, m)
 }
+
+// promises says whether a mode keeps what the configuration says (PROTOCOL B8).
+func (b *back) promises(m writeback.Mode) bool {
+	return m != writeback.Back || b.durable || b.configured == writeback.Back
+}
+
+const onlyInRAM = "the pool's write log is in RAM, which survives nothing: say so in the configuration"
 
 func refused(err error) error {
 	if err != nil {
@@ -129,7 +140,11 @@ func (b *back) pause(ctx context.Context, ttl time.Duration) error {
 		b.mu.resume, m = time.AfterFunc(ttl, b.resume), writeback.Through
 	}
 	b.mu.Unlock()
-	return b.setMode(ctx, m)
+	err := b.setMode(ctx, m)
+	if ttl == 0 && err != nil && !errors.Is(err, api.ErrRefused) { // it is over all the same
+		b.resumeLater()
+	}
+	return err
 }
 
 // resume is the end of a pause, unless another one has begun. It is tried until the control plane has taken it.
@@ -146,10 +161,15 @@ func (b *back) resume() {
 	defer cancel()
 	if err := b.setMode(ctx, m); err != nil && !errors.Is(err, api.ErrRefused) { // what refuses it is in the status
 		b.logger.Warn().Err(err).Msg("the pause of write-back can't end yet; it is tried again")
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.mu.resume = time.AfterFunc(resumeAgain, b.resume)
+		b.resumeLater()
 	}
+}
+
+// resumeLater tries it again.
+func (b *back) resumeLater() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.resume = time.AfterFunc(resumeAgain, b.resume)
 }
 
 // resumeAgain is the time between two attempts.

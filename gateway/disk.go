@@ -132,8 +132,11 @@ func (s *disk) lost(unflushed bool) {
 	if unflushed && s.answeredByArray() {
 		s.writesLost("the array was lost before it had flushed all that it had answered")
 	}
-	if s.back != nil && s.back.Status().Effective == writeback.Back {
-		return // writes go on
+	if s.back != nil {
+		switch s.back.Status().Effective {
+		case writeback.Back, writeback.Draining: // writes go on (PROTOCOL B5)
+			return
+		}
 	}
 	hold := s.config.Policy.OnArrayLoss.Hold
 	if hold == 0 {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -411,6 +412,33 @@ type hearer struct{ there, forgot chan struct{} }
 func (h hearer) filerThere()  { h.there <- struct{}{} }
 func (h hearer) filerAway()   {}
 func (h hearer) filerForgot() { h.forgot <- struct{}{} }
+
+// Who waits for a filer that went while it was being attached is told when it is back.
+func TestAFilerThatGoesWhileItIsAttachedComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f *filer
+		f = newFiler("nas", filerNFS, func(context.Context) (files, error) {
+			f.hear(false, "cable pulled")
+			return memory{nfstest.New(nfstest.Options{})}, nil
+		}, newLines(t).logger())
+		heard := hearer{make(chan struct{}, 9), nil}
+		f.users = append(f.users, heard)
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended sync.WaitGroup
+		ended.Go(func() { f.run(ctx) })
+		synctest.Wait()
+		if attached, reason := f.state(); attached || reason != "cable pulled" {
+			t.Error(attached, reason)
+		}
+		before := len(heard.there)
+		f.hear(true, "")
+		if attached, _ := f.state(); !attached || len(heard.there) != before+1 {
+			t.Error("nobody is told that it is back")
+		}
+		cancel()
+		ended.Wait()
+	})
+}
 
 // The filer is another gateway.
 func TestAFilerIsAttachedAsItIsConfigured(t *testing.T) {

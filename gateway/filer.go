@@ -36,6 +36,7 @@ type filer struct {
 		files  files // nil: not open
 		calls  *sync.WaitGroup
 		reason string // why it is away
+		heard  string // why what was opened last says that it is; empty: it doesn't
 	}
 	opened chan struct{} // closed when it is open for the first time
 }
@@ -78,6 +79,7 @@ func (f *filer) run(ctx context.Context) {
 	again := time.NewTicker(retryAttach)
 	defer again.Stop()
 	for {
+		f.listen("")
 		opened, err := f.open(ctx)
 		if err == nil {
 			f.attached(opened)
@@ -98,7 +100,7 @@ func (f *filer) run(ctx context.Context) {
 
 func (f *filer) attached(opened files) {
 	f.mu.Lock()
-	f.mu.files, f.mu.calls, f.mu.reason = opened, new(sync.WaitGroup), ""
+	f.mu.files, f.mu.calls, f.mu.reason = opened, new(sync.WaitGroup), f.mu.heard // it may have gone by now
 	f.mu.Unlock()
 	close(f.opened)
 	f.log.Info().Str("kind", f.kind).Str("identity", opened.Identity()).Msg("array attached")
@@ -128,11 +130,19 @@ func (f *filer) note(reason string) bool {
 	return news
 }
 
+// listen keeps what was heard last for when it is attached.
+func (f *filer) listen(heard string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.heard = heard
+}
+
 // hear takes word from what is open that it is away, or there again.
 func (f *filer) hear(available bool, reason string) {
 	if available {
 		reason = ""
 	}
+	f.listen(reason)
 	if !f.note(reason) {
 		return
 	}

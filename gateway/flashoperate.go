@@ -120,7 +120,10 @@ func (f *poolFlash) remove(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flashPatience) // who asked may go
 	defer cancel()
-	if err := errors.Join(f.notes.setStore(f.pool, flash.ID{}), store.Withdraw(ctx)); err != nil {
+	if err := f.notes.setStore(f.pool, flash.ID{}); err != nil {
+		return err // and it goes on
+	}
+	if err := store.Withdraw(ctx); err != nil {
 		return err
 	}
 	f.mu.Lock()

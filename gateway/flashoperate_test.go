@@ -71,18 +71,25 @@ type full struct {
 
 func (m full) Grow(int64) error { return m.err }
 
-// A tier whose removal can't be noted stays.
+// A tier whose removal can't be noted stays, and can be removed later.
 func TestAFlashTierStaysWhoseRemovalCannotBeNoted(t *testing.T) {
 	l := newLives(t)
 	l.begin()
 	defer l.end()
+	l.cache(0)
 	there := l.notes.path
 	l.notes.path = filepath.Join(l.dir, "away", "flash.json")
 	if err := l.pool.flash.remove(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is removed: %v", err)
 	}
 	l.notes.path = there
-	if s := l.pool.flash.status(); s.State == flashRemoved {
+	if s := l.pool.flash.status(); s.State == flashRemoved || !l.warm(0) {
+		t.Errorf("%+v", s)
+	}
+	if err := l.pool.flash.remove(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s := l.pool.flash.status(); s.State != flashRemoved {
 		t.Errorf("%+v", s)
 	}
 }

@@ -67,7 +67,8 @@ type served interface {
 	serves() (ready bool, reason string)
 	// close makes what was answered durable and ends the volume. An error says that something of it is still under way, and uses the pool's memory.
 	close(ctx context.Context) error
-	collect(to chan<- prometheus.Metric)
+	// collect tells its metrics, and adds to its array's.
+	collect(to chan<- prometheus.Metric, arrays arrayCounts)
 }
 
 // volumes are all of them.

@@ -268,3 +268,31 @@ func TestStatusTellsOfLogsAndFlashAndOfPolicies(t *testing.T) {
 		}
 	})
 }
+
+// Draining never holds a write for what the array lacks: a volume that drains goes on without it, as one that is written back does.
+func TestB5_AVolumeThatDrainsGoesOnWhileTheArrayIsAway(t *testing.T) {
+	withLog(t, func(t *testing.T, s *san, store etcd.Store, tier configs.Tier) {
+		x := written(t, s, store, tier, fail, configs.WriteBack)
+		flush := x.mem.Hold(arraytest.Before, func(op arraytest.Op) bool { return op.Kind == arraytest.Flush })
+		wants(t, "a write", good, x.a.write(1, 1))
+		<-flush.Arrived()
+		if err := x.back.setWrite(t.Context(), configs.WriteThrough); err != nil {
+			t.Fatal(err)
+		}
+		x.lose("cable pulled")
+		flush.Release(x.away)
+		synctest.Wait()
+		if m := x.back.Status().Effective; m != writeback.Draining {
+			t.Fatal(m)
+		}
+		wants(t, "a write while it drains", good, x.a.write(1, 2))
+		wants(t, "a read of that", "all 2", x.a.read(1))
+		x.plug()
+		time.Sleep(10 * time.Second)
+		x.arrayHas(2)
+		if m := x.back.Status().Effective; m != writeback.Through {
+			t.Error(m)
+		}
+		x.end()
+	})
+}

@@ -45,7 +45,7 @@ var (
 		stats.Read:  describe("array_read_bytes_total", "Bytes read from the array.", "array"),
 		stats.Write: describe("array_write_bytes_total", "Bytes written to the array.", "array"),
 	}
-	arrayAttached = describe("array_attached", "1 if the array is attached.", "array")
+	arrayAttached = describe("array_attached", "1 if the array is attached, with all LUNs of it that volumes are over.", "array")
 
 	poolSize      = describe("pool_ram_bytes", "RAM that the gateway gives to the pool.", "pool")
 	poolUsed      = describe("pool_ram_used_bytes", "RAM that holds cached blocks.", "pool")
@@ -88,24 +88,57 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		count(to, poolEvictions, m.Evictions, name)
 		c.g.collectFlash(to, name)
 	}
+	arrays := arrayCounts{}
 	for _, v := range c.g.volumes() {
-		v.collect(to)
+		v.collect(to, arrays)
 	}
+	arrays.collect(to)
 	for name, f := range c.g.filers {
 		attached, _ := f.state()
 		gauge(to, arrayAttached, truth(attached), name)
 	}
 }
 
-func (s *disk) collect(to chan<- prometheus.Metric) {
-	collect(to, s, s.attachment.name, s.stats)
-	attached, _ := s.attachment.state()
-	gauge(to, volumeSize, float64(s.attachment.Info().Size), s.config.Name)
-	gauge(to, arrayAttached, truth(attached), s.attachment.name)
+// arrayCounts are what volumes know of arrays, by their names: several may be over one, as LUNs of it or exports are.
+type arrayCounts map[string]*arrayCount
+
+type arrayCount struct {
+	asked   [2]stats.Traffic
+	luns    int // that are attached one by one; files are attached with their filer
+	missing int // of them, those that are not
 }
 
-func (s *share) collect(to chan<- prometheus.Metric) {
-	collect(to, s, s.filer.name, s.stats)
+func (x arrayCounts) of(array string) *arrayCount {
+	if x[array] == nil {
+		x[array] = new(arrayCount)
+	}
+	return x[array]
+}
+
+func (x arrayCounts) collect(to chan<- prometheus.Metric) {
+	for array, c := range x {
+		for op, t := range c.asked {
+			count(to, arrayOperations[op], t.Operations, array)
+			count(to, arrayBytes[op], t.Bytes, array)
+		}
+		if c.luns > 0 {
+			gauge(to, arrayAttached, truth(c.missing == 0), array)
+		}
+	}
+}
+
+func (s *disk) collect(to chan<- prometheus.Metric, arrays arrayCounts) {
+	array := arrays.of(s.attachment.name)
+	collect(to, s, array, s.stats)
+	array.luns++
+	if attached, _ := s.attachment.state(); !attached {
+		array.missing++
+	}
+	gauge(to, volumeSize, float64(s.attachment.Info().Size), s.config.Name)
+}
+
+func (s *share) collect(to chan<- prometheus.Metric, arrays arrayCounts) {
+	collect(to, s, arrays.of(s.filer.name), s.stats)
 	for p := range s.procedures {
 		if calls := s.procedures[p].calls.Load(); calls > 0 {
 			count(to, procedureCalls, calls, s.config.Name, nfs.Procedure(p).String())
@@ -114,8 +147,8 @@ func (s *share) collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// collect tells what volumes of all kinds count.
-func collect(to chan<- prometheus.Metric, s served, array string, counters *stats.Volume) {
+// collect tells what volumes of all kinds count, and adds what they asked their array.
+func collect(to chan<- prometheus.Metric, s served, array *arrayCount, counters *stats.Volume) {
 	name, counted := s.name(), counters.Snapshot()
 	for op, t := range [2]stats.Traffic{stats.Read: counted.Reads, stats.Write: counted.Writes} {
 		count(to, volumeOperations[op], t.Operations, name)
@@ -123,8 +156,8 @@ func collect(to chan<- prometheus.Metric, s served, array string, counters *stat
 		count(to, volumeErrors[op], t.Errors, name)
 	}
 	for op, t := range [2]stats.Traffic{stats.Read: counted.ArrayReads, stats.Write: counted.ArrayWrites} {
-		count(to, arrayOperations[op], t.Operations, array)
-		count(to, arrayBytes[op], t.Bytes, array)
+		array.asked[op].Operations += t.Operations
+		array.asked[op].Bytes += t.Bytes
 	}
 	count(to, volumeHits, counted.HitBlocks, name)
 	count(to, volumeMisses, counted.MissedBlocks, name)

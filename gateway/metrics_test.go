@@ -10,6 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+
+	"forebay/cachecore/stats"
+	"forebay/configs"
 )
 
 func gather(t *testing.T, g *Gateway) []*dto.MetricFamily {
@@ -99,6 +102,39 @@ func TestMetricsTellWhatWasCounted(t *testing.T) {
 		if value, ok := got[key]; !ok || value != want {
 			t.Errorf("%s is %v (%v), not %v; there are %q", key, value, ok, want, slices.Sorted(maps.Keys(got)))
 		}
+	}
+}
+
+// Several volumes are over LUNs of one array, or export one: a name may be told once, or a scrape fails as a whole.
+func TestMetricsOfAnArrayAreOfAllItsVolumes(t *testing.T) {
+	g := still(t)
+	g.disks[1].attachment.name = "san1"
+	countSome(g.disks[1].stats)
+	f := newFiler("nas", "memory", nil, g.log)
+	g.filers["nas"] = f
+	for _, name := range []string{"one", "two"} {
+		x := &share{config: configs.Volume{Name: name}, filer: f, stats: new(stats.Volume), procedures: new(procedures)}
+		countSome(x.stats)
+		g.shares = append(g.shares, x)
+	}
+	expect := func(want map[string]float64) {
+		t.Helper()
+		got := values(gather(t, g))
+		for key, want := range want {
+			if value, ok := got[key]; !ok || value != want {
+				t.Errorf("%s is %v (%v), not %v", key, value, ok, want)
+			}
+		}
+	}
+	expect(map[string]float64{
+		"array_read_operations_total san1": 2, "array_write_operations_total san1": 4, "array_read_bytes_total san1": 131072, "array_write_bytes_total san1": 1024,
+		"array_read_operations_total nas": 2, "array_write_bytes_total nas": 1024, "array_attached nas": 0,
+		"volume_read_operations_total vol1": 3, "volume_read_operations_total vol2": 3, "array_attached san1": 0,
+	})
+	attachByHand(t, g.disks[1])
+	expect(map[string]float64{"array_attached san1": 1})
+	if err := g.disks[1].close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"forebay/cachecore/writeback"
+	"forebay/configs"
 	"forebay/gateway/api"
 	"forebay/protocols/sock/socktest"
 )
@@ -66,4 +68,56 @@ func TestOperationsThatTakeLongAreAnswered(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What follows the end of the API frees what an operation works on.
+func TestTheEndOfTheAPIWaitsForAnOperationThatIsNotToBeCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newLogged(t)
+		client, done := x.overAPI(), false
+		x.disks["vol1"].back.store = &asked{Store: x.store, change: func() error {
+			time.Sleep(5 * time.Second)
+			done = true
+			return errBoom
+		}}
+		answered := make(chan error, 1)
+		go func() {
+			answered <- client.Operate(context.Background(), "vol1", "policy", api.Operation{Write: configs.WriteBack})
+		}()
+		synctest.Wait()
+		x.end()
+		if !done {
+			t.Error("it ends before")
+		}
+		if err := <-answered; err == nil {
+			t.Error("its connection is not cut")
+		}
+		time.Sleep(10 * time.Second)
+	})
+}
+
+func TestTheEndOfTheAPICallsOffADrainWhoseConnectionNobodyWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newLogged(t)
+		x.write("vol1", 0, 'a')
+		x.overAPI()
+		body, more := io.Pipe() // which has no end: what ends the connection is seen by who reads on
+		go func() { _, _ = more.Write([]byte("{}\n")) }()
+		answered := make(chan error, 1)
+		go func() {
+			r, err := http.Post("http://gateway/api/v1/volumes/vol1/drain", "application/json", body)
+			if err == nil {
+				r.Body.Close()
+			}
+			answered <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		x.end()
+		if took := time.Since(began); took > apiGrace {
+			t.Error("it takes", took)
+		}
+		more.Close()
+		<-answered
+	})
 }

@@ -114,6 +114,27 @@ func TestAPauseEndsWhenTheControlPlaneTakesIt(t *testing.T) {
 	})
 }
 
+func TestAPauseThatCanNotBeEndedYetEnds(t *testing.T) {
+	operated(t, func(t *testing.T, x *logged, b *back) {
+		var away atomic.Bool
+		b.store = &asked{Store: x.store, change: func() error {
+			if away.Load() {
+				return errBoom
+			}
+			return nil
+		}}
+		x.pause(10 * time.Minute)
+		x.later(time.Minute, writeback.Through)
+		away.Store(true)
+		if err := x.gateway.PauseWriteback(t.Context(), "vol1", 0); !errors.Is(err, errBoom) {
+			t.Error(err)
+		}
+		away.Store(false)
+		x.later(20*time.Minute, writeback.Back)
+		x.expectRecord("vol1", x.pool.log.named(), 0)
+	})
+}
+
 func TestADrainReturnsWhenTheArrayHasWhatWasAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newLogged(t)
@@ -170,5 +191,29 @@ func TestB8_WriteBackToALogInRAMIsForTheConfigurationToSay(t *testing.T) {
 	}
 	if word, err := x.store.Policy(t.Context(), "vol1"); word != configs.WriteThrough {
 		t.Errorf("it is kept all the same: %q, %v", word, err)
+	}
+}
+
+// What an operator has said of a log that lasts is not said of one in RAM, which a configuration may have in its place by the next start.
+func TestB8_WriteBackThatWasSetBeforeIsNotTakenUpByALogInRAM(t *testing.T) {
+	for configured, want := range map[string]writeback.Mode{configs.WriteThrough: writeback.Through, configs.WriteBack: writeback.Back} {
+		t.Run(configured, func(t *testing.T) {
+			x := newLogged(t)
+			x.end()
+			x.path = ""
+			x.start()
+			if err := x.store.SetPolicy(t.Context(), "vol3", configs.WriteBack); err != nil {
+				t.Fatal(err)
+			}
+			c := volumeConfig(fail)
+			c.Name, c.Policy.Write = "vol3", configured
+			b, _, err := x.gateway.newBack(t.Context(), c, x.pool, x.mems["vol1"], [16]byte{3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := b.Status(); s.Effective != want || s.Requested != want {
+				t.Errorf("it is %v, and asked to be %v", s.Effective, s.Requested)
+			}
+		})
 	}
 }
