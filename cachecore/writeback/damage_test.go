@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"forebay/cachecore"
+	"forebay/cachecore/arraytest"
 	"forebay/cachecore/writelog"
 )
 
@@ -78,4 +79,40 @@ func TestF2_WhoWaitsForRoomIsToldThatTheVolumeIsOffline(t *testing.T) {
 			t.Errorf("it ends with %v", err)
 		}
 	})
+}
+
+// A flush would say that what was acknowledged is durable, which is lost.
+func TestF2_NothingThatIsLostIsFlushed(t *testing.T) {
+	for name, durable := range map[string]bool{"durable": true, "volatile": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Back, func(o *Options) { o.Durable = durable })
+			if err := r.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.write(0, of('a', blk))
+			rotten := errors.New("rotten")
+			r.Lose(rotten)
+			if err := r.Flush(t.Context()); !errors.Is(err, rotten) {
+				t.Errorf("flush: %v", err)
+			}
+		})
+	}
+}
+
+// Nor is the array changed, or said to have everything, where it is not known what the log has had for it.
+func TestF2_AnArrayThatIsLostIsLeftAsItIs(t *testing.T) {
+	r := newRig(t, Back)
+	info := r.mem.Info()
+	info.UnmapZeroes = false
+	r.mem = arraytest.NewMem(info)
+	r.restart(Back)
+	rotten := errors.New("rotten")
+	r.Lose(rotten)
+	if err := r.Unmap(t.Context(), 0, blk); !errors.Is(err, rotten) {
+		t.Errorf("unmap: %v", err)
+	}
+	if err := r.Drain(t.Context()); !errors.Is(err, rotten) {
+		t.Errorf("drain: %v", err)
+	}
+	r.onArray(0, of(0, blk))
 }

@@ -93,8 +93,9 @@ func (a *Array) carry(ctx context.Context, iv *interval) bool {
 	case <-ctx.Done():
 		return false
 	}
-	start := time.Now()
+	var start time.Time
 	for told := ""; ; {
+		start = time.Now() // how long the array was away before says nothing of its rate
 		err := a.destage(ctx, iv)
 		if err == nil {
 			break

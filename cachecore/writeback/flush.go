@@ -21,10 +21,13 @@ func (a *Array) Flush(ctx context.Context) error {
 			return err
 		}
 	}
-	if covered {
-		return nil
+	if !covered {
+		if err := a.flushBelow(ctx, written); err != nil {
+			return err
+		}
 	}
-	return a.flushBelow(ctx, written)
+	_, err := a.Mode() // what was acknowledged is not durable if it is lost
+	return err
 }
 
 // flushBelow has the array flush all that it has answered, of which written changes were in this life.
@@ -60,7 +63,8 @@ func (a *Array) sync(ctx context.Context) error {
 	before := slices.Concat(a.mu.untrimmed, a.mu.intervals[:len(a.mu.intervals)-1])
 	if len(before) == 0 {
 		a.mu.Unlock()
-		return nil
+		_, err := a.Mode()
+		return err
 	}
 	last := before[len(before)-1]
 	a.poke()

@@ -64,6 +64,7 @@ func (a *Array) settle(ctx context.Context) error {
 		a.mu.mode = Back
 	}
 	a.mu.untrimmed = nil // they are below the base
+	a.mu.reason = ""     // that it could not be raised before
 	a.unshut()
 	a.stir()
 	a.mu.Unlock()
@@ -85,10 +86,17 @@ func (a *Array) drained() bool {
 	}
 	left := float64(a.mu.backlog)
 	near := left == 0 || len(a.mu.holds) == 0 && rate > 0 && left/rate < finalHold.Seconds()
-	if a.mu.shut == nil && (a.mu.mode == Dead || near) {
-		a.mu.shut = make(chan struct{})
+	if near {
+		a.holdWrites()
 	}
 	return a.mu.shut != nil && len(a.mu.intervals) == 1 && a.open().records == 0 && a.open().pending == 0
+}
+
+// holdWrites has writes wait. a.mu is held.
+func (a *Array) holdWrites() {
+	if a.mu.shut == nil {
+		a.mu.shut = make(chan struct{})
+	}
 }
 
 // unshut lets writes go on. a.mu is held.
@@ -115,6 +123,7 @@ func (a *Array) failed(err error) {
 	a.log.Error().Err(err).Msg("the write log has failed: what it has is carried to the array, and writes wait for that")
 	if a.mu.mode != Through {
 		a.mu.mode = Dead
+		a.holdWrites() // now: the destager may be with an interval that the array doesn't take, of which who is held is told
 	}
 	a.poke()
 }

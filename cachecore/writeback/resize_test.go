@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -65,4 +66,25 @@ func TestAnArrayWithoutObjectsHasNoEnds(t *testing.T) {
 	r.run()
 	r.settled()
 	r.onArray(0, of('a', blk))
+}
+
+// apart refuses a transfer that is of two objects.
+type apart struct{ objects }
+
+func (a apart) WriteAt(ctx context.Context, p []byte, off int64, o cachecore.WriteOptions) error {
+	if first, last := off/a.Stretch(), (off+int64(len(p))-1)/a.Stretch(); first != last {
+		return fmt.Errorf("%d bytes at %d are of objects %d to %d", len(p), off, first, last)
+	}
+	return a.objects.WriteAt(ctx, p, off, o)
+}
+
+// The last address of an object and the first of the next are neighbours, and nothing else of theirs is.
+func TestNoTransferIsOfTwoObjects(t *testing.T) {
+	const end = objectBlocks * blk
+	r := newRig(t, Back, func(o *Options) { o.Array = apart{objects{o.Array.(*arraytest.Mem)}} })
+	r.write(end-2*blk, of('a', 2*blk))
+	r.write(end, of('b', blk))
+	r.run()
+	r.settled()
+	r.onArray(end-2*blk, append(of('a', 2*blk), of('b', blk)...))
 }

@@ -166,3 +166,30 @@ func TestB9_ARecordLargerThanTheShareIsTaken(t *testing.T) {
 		}
 	})
 }
+
+// The rate is the array's while it is there: after hours without it what has gathered meanwhile is carried, and writes are paced, as before.
+func TestB9_TheTimeThatAnArrayWasAwayIsNotItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, gathered = 20 * mib, 40 * mib
+		mem := arraytest.NewMem(cachecore.ArrayInfo{Size: 64 * mib, WriteCache: true})
+		r := newRig(t, Back, func(o *Options) { o.Array = &slow{Mem: mem, one: make(chan struct{}, 1), rate: rate} })
+		mem.Intercept(writesFail(cachecore.ErrUnavailable))
+		r.write(0, of('a', blk))
+		r.run()
+		time.Sleep(time.Second * 3)
+		for off := int64(0); off < gathered; off += 64 << 10 {
+			r.write(off, of('a', 64<<10))
+		}
+		time.Sleep(2 * time.Hour)
+		mem.Intercept(nil)
+		time.Sleep(retryAway + 10*time.Millisecond) // what came first is carried, and the rest is on its way
+		began := time.Now()
+		for i := range int64(64) {
+			r.write(i*64<<10, of('b', 64<<10))
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("4 MiB take %v, the array takes %d MiB a second", took, rate/mib)
+		}
+		r.end()
+	})
+}

@@ -8,15 +8,16 @@ type run struct {
 	pieces []piece // in order, without gaps
 }
 
-// runs calls f for the index's data in order of address, none longer than longest bytes, until it says no.
-func (x *index) runs(longest int64, f func(run) bool) {
+// runs calls f for the index's data in order of address, none longer than longest bytes, until it says no. None goes on where the next object begins, if
+// each has stretch addresses: that is another one's content.
+func (x *index) runs(longest, stretch int64, f func(run) bool) {
 	var r run
 	for _, b := range x.blocks() {
 		start := int64(b) * cachecore.BlockSize
 		var one [1]extent
 		for _, e := range x.of(b, &one) {
 			p := piece{off: start + int64(e.from), n: int64(e.to - e.from), seq: e.seq, skip: int64(e.skip)}
-			if r.n > 0 && (p.off != r.off+r.n || r.n+p.n > longest) {
+			if r.n > 0 && (p.off != r.off+r.n || r.n+p.n > longest || stretch > 0 && p.off%stretch == 0) {
 				if !f(r) {
 					return
 				}

@@ -1,6 +1,9 @@
 package writeback
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // span is a range of bytes that reads as zeros.
 type span struct {
@@ -11,38 +14,29 @@ type span struct {
 // spans are in order, and disjoint.
 type spans []span
 
-// add puts a span over what is there.
+// add puts a span over what is there, joined to neighbours that are alike. Only what it meets is looked at: an interval may have very many.
 func (s spans) add(n span) spans {
-	var list spans
-	for _, old := range s {
-		if old.from < n.from {
-			list = append(list, span{old.from, min(old.to, n.from), old.unmap})
+	first, _ := slices.BinarySearchFunc(s, n.from, func(x span, at int64) int { return cmp.Compare(x.to, at) })
+	behind, _ := slices.BinarySearchFunc(s, n.to+1, func(x span, at int64) int { return cmp.Compare(x.from, at) })
+	met := s[first:behind]
+	var left, right []span
+	if len(met) > 0 {
+		switch old := met[0]; {
+		case old.from >= n.from:
+		case old.unmap == n.unmap:
+			n.from = old.from
+		default:
+			left = []span{{old.from, min(old.to, n.from), old.unmap}}
 		}
-		if old.to > n.to {
-			list = append(list, span{max(old.from, n.to), old.to, old.unmap})
+		switch old := met[len(met)-1]; {
+		case old.to <= n.to:
+		case old.unmap == n.unmap:
+			n.to = old.to
+		default:
+			right = []span{{max(old.from, n.to), old.to, old.unmap}}
 		}
 	}
-	list = append(list, n)
-	slices.SortFunc(list, func(a, b span) int {
-		if a.from < b.from {
-			return -1
-		}
-		return 1
-	})
-	return list.merged()
-}
-
-// merged joins neighbours that are alike.
-func (s spans) merged() spans {
-	list := s[:0:0]
-	for _, x := range s {
-		if last := len(list) - 1; last >= 0 && list[last].to == x.from && list[last].unmap == x.unmap {
-			list[last].to = x.to
-			continue
-		}
-		list = append(list, x)
-	}
-	return list
+	return slices.Replace(s, first, behind, slices.Concat(left, spans{n}, right)...)
 }
 
 // each calls f for what they have of a range, in order.

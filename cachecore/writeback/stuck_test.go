@@ -101,3 +101,55 @@ func TestWhoWaitsForRoomIsToldWhyThereIsNone(t *testing.T) {
 		})
 	}
 }
+
+// The log fails while the destager tries and tries again: writes are held from then on, and told why, as where it fails before.
+func TestALogThatFailsWhileTheArrayIsAwayHoldsNoWriteForEver(t *testing.T) {
+	for name, c := range map[string]struct{ trouble, want error }{"full": {cachecore.ErrNoSpace, cachecore.ErrNoSpace}, "away": {cachecore.ErrUnavailable, cachecore.ErrUnavailable}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Back)
+				r.write(0, of('a', blk))
+				r.mem.Intercept(writesFail(c.trouble))
+				r.run()
+				time.Sleep(time.Minute)
+				r.log.mu.Lock()
+				r.log.fail = errors.New("i/o error")
+				r.log.mu.Unlock()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := r.WriteAt(ctx, of('b', blk), blk, cachecore.WriteOptions{}); !errors.Is(err, c.want) {
+					t.Errorf("a write: %v", err)
+				}
+				r.mem.Intercept(nil)
+				time.Sleep(2 * retryRefuse)
+				r.write(blk, of('b', blk))
+				r.onArray(0, append(of('a', blk), of('b', blk)...))
+				r.end()
+			})
+		})
+	}
+}
+
+// What kept the mode from changing is no news when it has changed.
+func TestTheStatusForgetsWhyWriteThroughCouldNotBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.ledger.fail = errors.New("away")
+		r.run()
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s := r.Status(); s.Effective != Draining || s.Reason == "" {
+			t.Errorf("%+v", s)
+		}
+		r.ledger.mu.Lock()
+		r.ledger.fail = nil
+		r.ledger.mu.Unlock()
+		time.Sleep(time.Minute)
+		if s := r.Status(); s.Effective != Through || s.Reason != "" {
+			t.Errorf("%+v", s)
+		}
+		r.end()
+	})
+}

@@ -66,7 +66,7 @@ func (a *Array) transfer(ctx context.Context, iv *interval) error {
 			}
 		})
 	}
-	iv.index.runs(maxTransfer, func(r run) bool {
+	iv.index.runs(maxTransfer, a.stretch, func(r run) bool {
 		select {
 		case runs <- r:
 			return true

@@ -55,7 +55,7 @@ func (g geometry) check(size int64) error {
 	switch {
 	case g.units < minUnits || g.units > maxUnits:
 		return fmt.Errorf("segments of %d units, want %d to %d", g.units, minUnits, maxUnits)
-	case g.segments < minRing || g.segments > (1<<unitBits)/g.units:
+	case g.segments < minRing || g.segments > (1<<unitBits-frontUnits)/g.units: // a Position has each unit, and the ring begins behind some
 		return fmt.Errorf("%d segments, want at least %d; a log has at most %d bytes", g.segments, minRing, int64(unit)<<unitBits)
 	case g.end < g.segments*g.units+2*frontUnits || g.end > size/unit:
 		return fmt.Errorf("%d segments of %d units on a device of %d units, now %d", g.segments, g.units, g.end, size/unit)
