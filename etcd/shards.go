@@ -15,6 +15,8 @@ type Shard struct {
 	Base  cachecore.Epoch `json:"base"` // records of a lower epoch don't count (A2)
 	// Log is the incarnation of the write log that may have records that count; empty: none has. Another log is no copy of it (A4).
 	Log string `json:"log,omitempty"`
+	// Array is what lacks what those records have, in the gateway's words: they are not for another one.
+	Array string `json:"array,omitempty"`
 	// Losses is how often what had been acknowledged was declared lost (H3).
 	Losses uint64 `json:"losses,omitempty"`
 }
@@ -31,21 +33,30 @@ func (s *store) NewEpoch(ctx context.Context, volume string) (Shard, error) {
 	return s.advance(ctx, volume, func(r *Shard) error { r.Epoch++; return nil })
 }
 
-func (s *store) RaiseBase(ctx context.Context, volume, log string) (cachecore.Epoch, error) {
+func (s *store) RaiseBase(ctx context.Context, volume, log, array string) (cachecore.Epoch, error) {
 	r, err := s.advance(ctx, volume, func(r *Shard) error {
 		r.Epoch++
-		r.Base, r.Log = r.Epoch, log
+		r.Base = r.Epoch
+		r.owe(log, array)
 		return nil
 	})
 	return r.Epoch, err
 }
 
-func (s *store) ChangeLog(ctx context.Context, volume, from, to string) error {
+// owe names a log that may have records of what an array lacks.
+func (r *Shard) owe(log, array string) {
+	r.Log, r.Array = log, array
+	if log == "" {
+		r.Array = ""
+	}
+}
+
+func (s *store) ChangeLog(ctx context.Context, volume, from, to, array string) error {
 	_, err := s.advance(ctx, volume, func(r *Shard) error {
 		if r.Log != from && r.Log != to {
 			return fmt.Errorf("%w: %s", ErrOtherLog, r.Log)
 		}
-		r.Log = to
+		r.owe(to, array)
 		return nil
 	})
 	return err
@@ -54,7 +65,8 @@ func (s *store) ChangeLog(ctx context.Context, volume, from, to string) error {
 func (s *store) DeclareLost(ctx context.Context, volume string, above cachecore.Epoch) (Shard, error) {
 	return s.advance(ctx, volume, func(r *Shard) error {
 		r.Epoch = max(r.Epoch, above) + 1
-		r.Base, r.Log = r.Epoch, ""
+		r.Base = r.Epoch
+		r.owe("", "")
 		r.Losses++
 		return nil
 	})

@@ -36,11 +36,11 @@ type ShardStore interface {
 	// NewEpoch gives a shard an epoch above all before it, for an owner that starts (PROTOCOL A3).
 	NewEpoch(ctx context.Context, volume string) (Shard, error)
 	// RaiseBase gives a shard an epoch above all before it, which is its base from now on: write-through is entered. log is what may have records that
-	// count afterwards; empty: nothing.
-	RaiseBase(ctx context.Context, volume, log string) (cachecore.Epoch, error)
-	// ChangeLog says which log may have records that count from now on; it wraps ErrOtherLog if that is neither what the caller believes, nor the new
-	// one already.
-	ChangeLog(ctx context.Context, volume, from, to string) error
+	// count afterwards, of what array lacks; empty: nothing.
+	RaiseBase(ctx context.Context, volume, log, array string) (cachecore.Epoch, error)
+	// ChangeLog says which log may have records that count from now on, of what array lacks; it wraps ErrOtherLog if that is neither what the caller
+	// believes, nor the new one already.
+	ChangeLog(ctx context.Context, volume, from, to, array string) error
 	// DeclareLost counts a loss of what was acknowledged: no record of any log counts any more. The base is above all epochs of the shard, and above that
 	// one, which some log knows.
 	DeclareLost(ctx context.Context, volume string, above cachecore.Epoch) (Shard, error)

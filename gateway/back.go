@@ -23,7 +23,9 @@ type back struct {
 	*writeback.Array
 	recover    func(writelog.Record, writelog.Position) // takes what the log has of earlier lives; does nothing if that is not to be had
 	volume     string
+	array      string // that it lies over (placeOf)
 	shard      writelog.Shard
+	shardOver  func(array string) writelog.Shard // is, or was, over another one
 	configured writeback.Mode
 	durable    bool
 	store      etcd.Store
@@ -52,11 +54,12 @@ func modeOf(write string) writeback.Mode {
 
 // newBack takes a shard over for this life of the gateway (PROTOCOL A3). base is the epoch below which its records don't count.
 func (g *Gateway) newBack(ctx context.Context, c configs.Volume, p *pool, array cachecore.Array, naa [16]byte) (b *back, base cachecore.Epoch, err error) {
-	return g.newBackOver(ctx, c, p, array, p.log, shardOf(naa))
+	return g.newBackOver(ctx, c, p, array, p.log, func(string) writelog.Shard { return shardOf(naa) })
 }
 
 // newBackOver is newBack with what the pool's log is to the array.
-func (g *Gateway) newBackOver(ctx context.Context, c configs.Volume, p *pool, array cachecore.Array, log writeback.Log, shard writelog.Shard) (b *back, base cachecore.Epoch, err error) {
+func (g *Gateway) newBackOver(ctx context.Context, c configs.Volume, p *pool, below cachecore.Array, log writeback.Log,
+	shardOver func(array string) writelog.Shard) (b *back, base cachecore.Epoch, err error) {
 	record, err := g.store.NewEpoch(ctx, c.Name)
 	if err != nil {
 		return nil, 0, err
@@ -65,8 +68,11 @@ func (g *Gateway) newBackOver(ctx context.Context, c configs.Volume, p *pool, ar
 	if err != nil {
 		return nil, 0, err
 	}
-	b = &back{volume: c.Name, shard: shard, configured: modeOf(c.Policy.Write), durable: p.log.durable, store: g.store, log: p.log, record: record,
-		recover: func(writelog.Record, writelog.Position) {}, logger: g.log.With().Str("volume", c.Name).Logger()}
+	array := placeOf(c.From)
+	shard := shardOver(array)
+	b = &back{volume: c.Name, array: array, shard: shard, shardOver: shardOver, configured: modeOf(c.Policy.Write), durable: p.log.durable, store: g.store,
+		log: p.log, record: record, recover: func(writelog.Record, writelog.Position) {},
+		logger: g.log.With().Str("volume", c.Name).Logger()}
 	b.losses.Store(record.Losses)
 	b.mu.set = b.configured
 	switch m := modeOf(word); {
@@ -77,7 +83,7 @@ func (g *Gateway) newBackOver(ctx context.Context, c configs.Volume, p *pool, ar
 		b.mu.set = m
 	}
 	known, _ := p.log.State(shard)
-	b.Array = writeback.New(writeback.Options{Array: array, Log: log, Buffers: p.buffers, Ledger: b, Shard: shard, Name: c.Name,
+	b.Array = writeback.New(writeback.Options{Array: below, Log: log, Buffers: p.buffers, Ledger: b, Shard: shard, Name: c.Name,
 		Epoch: record.Epoch, Seq: known.Last, Durable: p.log.durable, Cap: p.log.capOf(g.config.Volumes, c), Logger: b.logger}, b.mu.set)
 	p.log.backs[shard] = b
 	b.verify(known)

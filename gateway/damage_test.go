@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -25,7 +26,8 @@ type logged struct {
 	path  string // empty: in RAM
 	store etcd.Store
 	mems  map[string]*arraytest.Mem
-	names []string // of the volumes that are configured
+	names []string          // of the volumes that are configured
+	over  map[string]string // the arrays of those that were put over another one
 	said  *lines
 
 	gateway *Gateway
@@ -60,7 +62,7 @@ func (x *logged) start() {
 	config := &configs.Config{}
 	for _, name := range x.names {
 		c := volumeConfig(configs.OnArrayLoss{})
-		c.Name, c.From.Array, c.Policy.Write = name, "san-"+name, configs.WriteBack
+		c.Name, c.From.Array, c.Policy.Write = name, cmp.Or(x.over[name], "san-"+name), configs.WriteBack
 		config.Volumes = append(config.Volumes, c)
 	}
 	g := New(Options{Config: config, Log: x.said.logger()})
@@ -172,7 +174,7 @@ func TestA2_DamageBelowTheBaseTakesNothingOfflineAndIsForgotten(t *testing.T) {
 	for block := range int64(3) {
 		x.write("vol1", block, 'a'+byte(block))
 	}
-	if _, err := x.store.RaiseBase(t.Context(), "vol1", x.pool.log.named()); err != nil {
+	if _, err := x.store.RaiseBase(t.Context(), "vol1", x.pool.log.named(), "san-vol1"); err != nil {
 		t.Fatal(err)
 	}
 	x.end()

@@ -110,7 +110,7 @@ func TestA4_ALogKeepsWhatItHasOfAVolumeThatIsOffline(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := x.store.RaiseBase(t.Context(), "vol1", "another log"); err != nil {
+	if _, err := x.store.RaiseBase(t.Context(), "vol1", "another log", "san-vol1"); err != nil {
 		t.Fatal(err)
 	}
 	x.start()

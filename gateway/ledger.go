@@ -17,6 +17,9 @@ import (
 // is acknowledged, and until the base is above them all. So a log that was replaced by an empty one, or is not configured any more, is not taken
 // for one without records: its volumes are offline until it is back, or an operator declares lost what was in it.
 //
+// It also names the array that lacks what those records have. A volume that was put over another one is offline, too, if there are some: they are the other
+// array's, and what this one has is no older.
+//
 // back.turn serialises what changes the record with what changes the mode: while the record names no log, none acknowledges.
 
 // named is how records name the log; empty: it is in RAM. That loses what it has with the process, as its volumes say.
@@ -38,7 +41,7 @@ func (b *back) Raise(ctx context.Context) (cachecore.Epoch, error) {
 	if s := b.Status(); s.Requested == writeback.Back && s.Effective != writeback.Dead {
 		log = b.log.named()
 	}
-	return b.store.RaiseBase(ctx, b.volume, log)
+	return b.store.RaiseBase(ctx, b.volume, log, b.array)
 }
 
 // verify takes the volume offline if its log is not the one that the record names, or knows more than the control plane (PROTOCOL A7). What the log has of
@@ -48,6 +51,8 @@ func (b *back) verify(known writelog.State) {
 	switch {
 	case r.Log != "" && r.Log != own:
 		b.Lose(otherLog(b.volume, r.Log, own))
+	case r.Array != "" && r.Array != b.array && b.log.owes(b.shardOver(r.Array), r.Base):
+		b.Lose(otherArray(b.volume, r.Array, b.array))
 	case r.Epoch <= known.Epoch || r.Base < known.Void:
 		b.Lose(fmt.Errorf("the control plane is older than the write log: it knows epoch %d and base %d, the log %d and %d", r.Epoch, r.Base, known.Epoch, known.Void))
 	default:
@@ -63,6 +68,29 @@ func otherLog(volume, missing, own string) error {
 	}
 	return fmt.Errorf("that is the log %s, and the pool's is another one (%s): bring that one back, or give up what only it has: "+
 		"forebay volume recover %s --accept-data-loss", missing, there, volume)
+}
+
+// otherArray says what lacks what the log has, and what is to be done.
+func otherArray(volume, lacking, own string) error {
+	return fmt.Errorf("it is what %s lacks, and the volume is over %s: put it over %s again and have it drained, or give up what only the log has: "+
+		"forebay volume recover %s --accept-data-loss", lacking, own, lacking, volume)
+}
+
+// placeOf is what a volume lies over, in the words of its record.
+func placeOf(f configs.From) string {
+	switch {
+	case f.Path != "":
+		return f.Array + " " + f.Path
+	case f.LUN != 0:
+		return fmt.Sprintf("%s LUN %d", f.Array, f.LUN)
+	}
+	return f.Array
+}
+
+// owes says whether the log has records of a shard that count, or may have had some.
+func (l *poolLog) owes(shard writelog.Shard, base cachecore.Epoch) bool {
+	s, known := l.State(shard)
+	return known && s.Epoch >= base && (s.Trimmed < s.Last || s.Damaged)
 }
 
 // nameLogs has the records name the logs that may have records that count from now on. It comes after the replay, and before anything is served.
@@ -88,10 +116,10 @@ func (b *back) nameLog(ctx context.Context) error {
 	case writeback.Through: // nothing was found that counts
 		log = ""
 	}
-	if log == b.record.Log {
+	if log == b.record.Log && (log == "" || b.array == b.record.Array) {
 		return nil
 	}
-	return b.store.ChangeLog(ctx, b.volume, b.record.Log, log)
+	return b.store.ChangeLog(ctx, b.volume, b.record.Log, log, b.array)
 }
 
 // setMode changes the mode. turn is held.
@@ -100,12 +128,12 @@ func (b *back) setMode(ctx context.Context, m writeback.Mode) error {
 	if m != writeback.Back || log == "" || b.offline() != "" {
 		return refused(b.SetMode(m))
 	}
-	if err := b.store.ChangeLog(ctx, b.volume, "", log); err != nil {
+	if err := b.store.ChangeLog(ctx, b.volume, "", log, b.array); err != nil {
 		return err
 	}
 	err := refused(b.SetMode(m))
 	if err != nil && b.Status().Effective == writeback.Through { // and stays that
-		err = errors.Join(err, b.store.ChangeLog(ctx, b.volume, log, ""))
+		err = errors.Join(err, b.store.ChangeLog(ctx, b.volume, log, "", ""))
 	}
 	return err
 }
@@ -130,7 +158,7 @@ func (g *Gateway) unlogged(ctx context.Context, l *poolLog, shard writelog.Shard
 	if err != nil {
 		return err
 	}
-	if s, known := l.State(shard); known && (s.Trimmed < s.Last || s.Damaged) {
+	if l.owes(shard, r.Base) {
 		return fmt.Errorf("volume %s: the write log has acknowledged writes that %s lacks: serve no other volume from there until it is drained", c.Name, c.From.Array)
 	}
 	switch r.Log {
@@ -141,7 +169,7 @@ func (g *Gateway) unlogged(ctx context.Context, l *poolLog, shard writelog.Shard
 			return fmt.Errorf("volume %s: the write log can't tell whose writes it has lost, and may have had some that %s lacks: serve no other volume from there, and start again",
 				c.Name, c.From.Array)
 		}
-		return g.store.ChangeLog(ctx, c.Name, r.Log, "")
+		return g.store.ChangeLog(ctx, c.Name, r.Log, "", "")
 	}
 	return fmt.Errorf("volume %s: %w that %s lacks: serve no other volume from there, and start again: %w", c.Name, etcd.ErrOtherLog, c.From.Array,
 		otherLog(c.Name, r.Log, l.named()))
@@ -171,16 +199,26 @@ func (b *back) declareLost(ctx context.Context) error {
 	case b.log.vague(b.shard):
 		return fmt.Errorf("%w: the pool's write log can't tell whose writes it has lost: give the tier another one first, and start again", api.ErrRefused)
 	}
-	known, _ := b.log.State(b.shard)
-	r, err := b.store.DeclareLost(ctx, b.volume, max(known.Epoch, known.Void))
+	shards := []writelog.Shard{b.shard}
+	if a := b.record.Array; a != "" && b.shardOver(a) != b.shard {
+		shards = append(shards, b.shardOver(a))
+	}
+	above := cachecore.Epoch(0) // what the log knows
+	for _, shard := range shards {
+		known, _ := b.log.State(shard)
+		above = max(above, known.Epoch, known.Void)
+	}
+	r, err := b.store.DeclareLost(ctx, b.volume, above)
 	if err != nil {
 		return err
 	}
 	b.losses.Store(r.Losses)
 	b.declared.Store(true)
 	b.logger.Error().Str("reason", b.offline()).Str("log", b.record.Log).Uint64("losses", r.Losses).Msg(declaredLost)
-	if err := b.log.Void(b.shard, r.Base); err != nil { // the next start does, as far as that can tell what is of before
-		b.logger.Warn().Err(err).Msg("the write log can't forget what was declared lost")
+	for _, shard := range shards {
+		if err := b.log.Void(shard, r.Base); err != nil { // the next start does, as far as that can tell what is of before
+			b.logger.Warn().Err(err).Msg("the write log can't forget what was declared lost")
+		}
 	}
 	return nil
 }

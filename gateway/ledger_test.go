@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -40,8 +41,12 @@ func (x *logged) expectBlock(name string, block int64, volume, array byte) {
 
 func (x *logged) expectRecord(name, log string, losses uint64) {
 	x.t.Helper()
-	if r, err := x.store.Shard(x.t.Context(), name); err != nil || r.Log != log || r.Losses != losses {
-		x.t.Errorf("the record of %s is %+v, want log %q and %d losses: %v", name, r, log, losses, err)
+	array := ""
+	if log != "" {
+		array = cmp.Or(x.over[name], "san-"+name)
+	}
+	if r, err := x.store.Shard(x.t.Context(), name); err != nil || r.Log != log || r.Array != array || r.Losses != losses {
+		x.t.Errorf("the record of %s is %+v, want log %q for %q and %d losses: %v", name, r, log, array, losses, err)
 	}
 }
 
@@ -116,7 +121,7 @@ func TestB8_ALogInRAMIsNotMissed(t *testing.T) {
 func TestA4_APoolHasALogWhereVolumesMayHaveWritesInOne(t *testing.T) {
 	g := New(Options{Config: &configs.Config{Volumes: []configs.Volume{{Name: "a", Pool: "one"}, {Name: "b", Pool: "one"}, {Name: "c", Pool: "two"}}}})
 	g.store = etcd.NewMemory()
-	if err := g.store.ChangeLog(t.Context(), "a", "", "x"); err != nil {
+	if err := g.store.ChangeLog(t.Context(), "a", "", "x", ""); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -205,22 +210,22 @@ type asked struct {
 	change, raise func() error
 }
 
-func (a *asked) ChangeLog(ctx context.Context, volume, from, to string) error {
+func (a *asked) ChangeLog(ctx context.Context, volume, from, to, array string) error {
 	if a.change != nil {
 		if err := a.change(); err != nil {
 			return err
 		}
 	}
-	return a.Store.ChangeLog(ctx, volume, from, to)
+	return a.Store.ChangeLog(ctx, volume, from, to, array)
 }
 
-func (a *asked) RaiseBase(ctx context.Context, volume, log string) (cachecore.Epoch, error) {
+func (a *asked) RaiseBase(ctx context.Context, volume, log, array string) (cachecore.Epoch, error) {
 	if a.raise != nil {
 		if err := a.raise(); err != nil {
 			return 0, err
 		}
 	}
-	return a.Store.RaiseBase(ctx, volume, log)
+	return a.Store.RaiseBase(ctx, volume, log, array)
 }
 
 func TestA1_TheRecordNamesTheLogBeforeItAcknowledges(t *testing.T) {

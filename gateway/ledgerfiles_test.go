@@ -38,7 +38,7 @@ func stageFirst(t *testing.T, missing string, names ...string) (*stagedFiles, *n
 	if missing == "" {
 		missing = p.log.named()
 	}
-	if err := g.store.ChangeLog(t.Context(), names[0], "", missing); err != nil {
+	if err := g.store.ChangeLog(t.Context(), names[0], "", missing, ""); err != nil {
 		t.Fatal(err)
 	}
 	f := newFiler("nas", "memory", nil, log)

@@ -48,12 +48,12 @@ func (g *Gateway) stage(ctx context.Context, c configs.Volume, p *pool, f *filer
 	if err != nil {
 		return nil, fmt.Errorf("volume %s: %w", c.Name, err)
 	}
-	shard := shardOfFiles(naa, c.From.Array)
 	var base cachecore.Epoch
-	if l.back, base, err = g.newBackOver(ctx, c, p, l.files.Array(), l.files.Log(p.log), shard); err != nil {
+	over := func(array string) writelog.Shard { return shardOfFiles(naa, array) }
+	if l.back, base, err = g.newBackOver(ctx, c, p, l.files.Array(), l.files.Log(p.log), over); err != nil {
 		return nil, err
 	}
-	bases[shard] = base
+	bases[l.shard] = base
 	l.files.Use(l.Array)
 	if l.offline() == "" {
 		l.recover = l.files.Recover

@@ -24,6 +24,7 @@ import (
 type stagedLives struct {
 	t     *testing.T
 	dir   string
+	nas   string // the filer
 	tier  configs.Tier
 	store etcd.Store
 	mem   *nfstest.Mem
@@ -36,7 +37,7 @@ type stagedLives struct {
 }
 
 func newStagedLives(t *testing.T) *stagedLives {
-	x := &stagedLives{t: t, dir: t.TempDir(), store: etcd.NewMemory(), mem: nfstest.New(nfstest.Options{})}
+	x := &stagedLives{t: t, dir: t.TempDir(), nas: "nas", store: etcd.NewMemory(), mem: nfstest.New(nfstest.Options{})}
 	x.tier = configs.Tier{Pool: "fast", RAM: mib, Log: &configs.Media{Path: filepath.Join(x.dir, "log.img"), Size: 2 * mib}}
 	x.file = x.mem.Put("a", make([]byte, 100))
 	return x
@@ -46,18 +47,18 @@ func newStagedLives(t *testing.T) *stagedLives {
 func (x *stagedLives) begin() {
 	x.t.Helper()
 	c := configs.Volume{Name: "one", Pool: "fast", NFS: &configs.NFSExport{Export: "/one"}}
-	c.From.Array, c.Policy.Write = "nas", configs.WriteBack
+	c.From.Array, c.Policy.Write = x.nas, configs.WriteBack
 	x.g = New(Options{Config: &configs.Config{Gateway: configs.Gateway{DataDir: x.dir}, Volumes: []configs.Volume{c}}, Log: newLines(x.t).logger()})
 	x.g.store = x.store
 	p, err := newPool(x.tier, true, x.g.log)
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	f := newFiler("nas", "memory", nil, x.g.log)
+	f := newFiler(x.nas, "memory", nil, x.g.log)
 	f.attached(memory{x.mem})
-	x.g.pools["fast"], x.g.filers["nas"] = p, f
+	x.g.pools["fast"], x.g.filers[x.nas] = p, f
 	bases := map[writelog.Shard]cachecore.Epoch{}
-	err = x.g.addShare(x.t.Context(), arrays{store: x.store, filers: x.g.filers, log: x.g.log}, c, configs.Array{Name: "nas"}, p, new(export.Objects), bases)
+	err = x.g.addShare(x.t.Context(), arrays{store: x.store, filers: x.g.filers, log: x.g.log}, c, configs.Array{Name: x.nas}, p, new(export.Objects), bases)
 	if err = errors.Join(err, x.g.replay(bases), x.g.nameLogs(x.t.Context())); err != nil {
 		x.t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func TestA2_RecordsOfAnExportBelowTheBaseDoNotCount(t *testing.T) {
 	x := newStagedLives(t)
 	x.begin()
 	x.write('a')
-	if _, err := x.store.RaiseBase(t.Context(), "one", x.share.pool.log.named()); err != nil {
+	if _, err := x.store.RaiseBase(t.Context(), "one", x.share.pool.log.named(), x.share.config.From.Array); err != nil {
 		t.Fatal(err)
 	}
 	x.end()
@@ -170,7 +171,7 @@ func TestB8_AnExportOverALogInRAMIsCarriedBeforeTheEnd(t *testing.T) {
 // An export whose log is another one is offline, and says why.
 func TestA4_AnExportWithoutItsLogSaysWhy(t *testing.T) {
 	x := newStagedLives(t)
-	if err := x.store.ChangeLog(t.Context(), "one", "", "missing"); err != nil {
+	if err := x.store.ChangeLog(t.Context(), "one", "", "missing", ""); err != nil {
 		t.Fatal(err)
 	}
 	x.begin()

@@ -14,7 +14,7 @@ func epochs(t *testing.T, s etcd.Store) {
 	if err != nil || first.Epoch == 0 || first.Base != 0 {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	raised, err := s.RaiseBase(t.Context(), "a/b", "")
+	raised, err := s.RaiseBase(t.Context(), "a/b", "", "")
 	if err != nil || raised <= first.Epoch {
 		t.Fatalf("%d after %d, %v", raised, first.Epoch, err)
 	}
@@ -39,35 +39,48 @@ func expect(t *testing.T, s etcd.Store, want etcd.Shard) {
 func logs(t *testing.T, s etcd.Store) {
 	expect(t, s, etcd.Shard{})
 	for range 2 { // calling again is right
-		if err := s.ChangeLog(t.Context(), "a/b", "", "one"); err != nil {
+		if err := s.ChangeLog(t.Context(), "a/b", "", "one", "san1"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, c := range [][2]string{{"", "two"}, {"two", ""}} {
-		if err := s.ChangeLog(t.Context(), "a/b", c[0], c[1]); !errors.Is(err, etcd.ErrOtherLog) || !strings.Contains(err.Error(), "one") {
+		if err := s.ChangeLog(t.Context(), "a/b", c[0], c[1], "san1"); !errors.Is(err, etcd.ErrOtherLog) || !strings.Contains(err.Error(), "one") {
 			t.Errorf("%q: %v", c, err)
 		}
 	}
-	if r, err := s.NewEpoch(t.Context(), "a/b"); err != nil || r.Log != "one" {
+	if r, err := s.NewEpoch(t.Context(), "a/b"); err != nil || r.Log != "one" || r.Array != "san1" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	for _, log := range []string{"one", ""} {
-		base, err := s.RaiseBase(t.Context(), "a/b", log)
+	if err := s.ChangeLog(t.Context(), "a/b", "one", "one", "san2"); err != nil {
+		t.Error(err)
+	}
+	if r, err := s.Shard(t.Context(), "a/b"); err != nil || r.Log != "one" || r.Array != "san2" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for log, array := range map[string]string{"one": "san3", "": ""} { // none is of no array
+		base, err := s.RaiseBase(t.Context(), "a/b", log, "san3")
 		if err != nil {
 			t.Fatal(err)
 		}
-		expect(t, s, etcd.Shard{Epoch: base, Base: base, Log: log})
+		expect(t, s, etcd.Shard{Epoch: base, Base: base, Log: log, Array: array})
 	}
-	if err := s.ChangeLog(t.Context(), "a/b", "", "two"); err != nil {
+	r, err := s.Shard(t.Context(), "a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ChangeLog(t.Context(), "a/b", r.Log, "two", "san1"); err != nil {
 		t.Error(err)
 	}
-	if err := s.ChangeLog(t.Context(), "a/b", "two", ""); err != nil {
+	if err := s.ChangeLog(t.Context(), "a/b", "two", "", "san1"); err != nil {
 		t.Error(err)
+	}
+	if r, err := s.Shard(t.Context(), "a/b"); err != nil || r.Log != "" || r.Array != "" {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 
 func losses(t *testing.T, s etcd.Store) {
-	if err := s.ChangeLog(t.Context(), "a/b", "", "one"); err != nil {
+	if err := s.ChangeLog(t.Context(), "a/b", "", "one", "san1"); err != nil {
 		t.Fatal(err)
 	}
 	for i, above := range []cachecore.Epoch{7, 3} {
