@@ -55,9 +55,9 @@ func TestAFlashTierThatWasResizedHasTheBudgetOfItsSize(t *testing.T) {
 
 // A size that there is no room for is the operator's mistake, and any other failure is not.
 func TestAFlashTierIsNotMadeLargerThanThereIsRoomFor(t *testing.T) {
-	for _, failure := range []error{drive.ErrNoRoom, drive.ErrBroken} {
+	for failure, refused := range map[error]bool{drive.ErrNoRoom: true, drive.ErrBroken: false} {
 		medium := full{err: fmt.Errorf("grow: %w", failure)}
-		if err := grow(medium, 96*mib); !errors.Is(err, failure) || errors.Is(err, api.ErrRefused) != (failure == drive.ErrNoRoom) {
+		if err := grow(medium, 96*mib); !errors.Is(err, failure) || errors.Is(err, api.ErrRefused) != refused {
 			t.Error(err)
 		}
 	}
