@@ -17,8 +17,11 @@ type file struct {
 	node   *node
 }
 
-// addressSpace is the size of a file as an array in bytes; there are no longer files.
+// addressSpace is the size of a file as an array in bytes. There are no files that are longer by a block.
 const addressSpace = math.MaxInt64 &^ (cachecore.BlockSize - 1)
+
+// behind says whether n bytes at an offset end behind that.
+func behind(off uint64, n int) bool { return off > addressSpace-uint64(n) }
 
 // Info implements cachecore.Array.
 func (f *file) Info() cachecore.ArrayInfo {

@@ -102,14 +102,40 @@ func (e *Export) fetch(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadA
 	n.mu.reader = nfs.Caller{UID: c.UID, GID: c.GID, GIDs: slices.Clone(c.GIDs)} // c's are the request's, and end with it
 	due := n.mu.ahead.reads(int64(a.Offset), int64(r.Count))
 	n.mu.Unlock()
-	if r.Count == 0 {
+	switch {
+	case r.Count == 0:
 		return nil
+	case behind(a.Offset, int(r.Count)):
+		return e.fetchBehind(ctx, c, n, a, r, data)
 	}
 	v := e.volumeOf(n)
 	if due {
 		e.prefetch(n, size)
 	}
 	return v.Read(ctx, data, int64(a.Offset), int(r.Count))
+}
+
+// fetchBehind is fetch of what ends behind the volume's last block: of the array, and nothing of it is cached. r says how much.
+func (e *Export) fetchBehind(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadArgs, r *nfs.ReadResult, data server.Sink) error {
+	p := make([]byte, r.Count)
+	for at := uint64(0); at < uint64(len(p)); {
+		ask := nfs.ReadArgs{File: n.handle, Offset: a.Offset + at, Count: uint32(uint64(len(p)) - at)}
+		some := nfs.ReadResult{Data: p[at:]}
+		if err := e.ask(ctx, c, nfs.ProcRead, &ask, &some); err != nil {
+			return err
+		}
+		switch {
+		case some.Status != nfs.OK:
+			return some.Status
+		case some.Count == 0 && !some.EOF || some.Count > ask.Count:
+			return nfs.ErrIO
+		}
+		if at += uint64(some.Count); some.EOF { // others have cut it: zeros, as of a volume
+			break
+		}
+	}
+	data.Add(p, nil, 0)
+	return nil
 }
 
 // permitted asks the array whether a user may read a file, by reading a byte, unless it has said so a moment ago.

@@ -13,7 +13,7 @@ func (e *Export) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *
 	n := e.table.use(a.File)
 	defer e.table.letGo(n)
 	size := uint64(len(a.Data))
-	if size == 0 || a.Offset > addressSpace-size { // the array has the word for it
+	if size == 0 { // the array has the word for it
 		return e.ask(ctx, c, nfs.ProcWrite, a, r)
 	}
 	if err := n.order.Acquire(ctx, 1); err != nil {
@@ -25,7 +25,7 @@ func (e *Export) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *
 	if err != nil {
 		return err
 	}
-	err = e.volumeOf(n).WriteBy(ctx, a.Data, int64(a.Offset), func(ctx context.Context) error {
+	err = e.overwrite(ctx, n, a, func(ctx context.Context) error {
 		if err := w.all(ctx); err != nil {
 			return err
 		}
@@ -48,6 +48,17 @@ func (e *Export) write(ctx context.Context, c *nfs.Caller, a *nfs.WriteArgs, r *
 		return nil
 	}
 	return err
+}
+
+// overwrite makes a WRITE by call. Of one that ends behind the volume's last block nothing is cached.
+func (e *Export) overwrite(ctx context.Context, n *node, a *nfs.WriteArgs, call func(context.Context) error) error {
+	switch {
+	case !behind(a.Offset, len(a.Data)):
+		return e.volumeOf(n).WriteBy(ctx, a.Data, int64(a.Offset), call)
+	case a.Offset < addressSpace:
+		return e.volumeOf(n).Alter(ctx, int64(a.Offset), addressSpace-int64(a.Offset), call)
+	}
+	return e.outage.Ask(ctx, call)
 }
 
 // writing is one WRITE on its way to the array, which may take it in several pieces.

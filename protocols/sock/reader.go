@@ -85,3 +85,16 @@ func (r *Reader) receive(fd uintptr) (n uintptr, errno syscall.Errno) {
 	}
 	return n, errno
 }
+
+// Ended says whether the peer has closed the connection, or half of it. What it sent before may still be to be read.
+func (r *Reader) Ended() (ended bool) {
+	if r.raw == nil {
+		return false
+	}
+	_ = r.raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(p, 0)
+		ended = err == nil && n > 0
+	})
+	return ended
+}

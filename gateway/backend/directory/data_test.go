@@ -55,6 +55,25 @@ func TestSparseFilesBeyond4GiB(t *testing.T) {
 	}
 }
 
+// What FSINFO says to be possible is answered by a write log before the kernel is asked (PROTOCOL E4).
+func TestE4_FilesCanBeAsLongAsFSINFOSaysAndNoLonger(t *testing.T) {
+	for name, where := range places {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, folderIn(t, where))
+			u := nfstest.User{T: t, FS: d}
+			f := makeFile(t, u, d.Root(), "f", 0o644)
+			longest := u.FSInfo(d.Root()).MaxFileSize
+			expect(t, "as long as can be", u.Truncate(f, longest).Status, nfs.OK)
+			expect(t, "longer", u.Truncate(f, longest+1).Status, nfs.ErrFBig)
+			expect(t, "a byte at the end", u.Write(f, longest-1, nfs.FileSync, []byte("x")).Status, nfs.OK)
+			expect(t, "one behind it", u.Write(f, longest, nfs.FileSync, []byte("x")).Status, nfs.ErrFBig)
+			if r := u.Read(f, longest-1, 1); string(r.Data) != "x" || !r.EOF {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
 func TestTransfersAreBounded(t *testing.T) {
 	_, u, root := rig(t)
 	f := makeFile(t, u, root, "f", 0o644)

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"math"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +38,7 @@ func (d *Directory) fsInfo(a *nfs.HandleArgs, r *nfs.FSInfoResult) error {
 		Attr:    d.postOp(o),
 		ReadMax: maxTransfer, ReadPref: maxTransfer, ReadMult: 4096,
 		WriteMax: maxTransfer, WritePref: maxTransfer, WriteMult: 4096,
-		ReadDirPref: 64 << 10, MaxFileSize: math.MaxInt64, TimeDelta: nfs.Time{Nanoseconds: 1},
+		ReadDirPref: 64 << 10, MaxFileSize: d.longest, TimeDelta: nfs.Time{Nanoseconds: 1},
 		Properties: nfs.HardLinks | nfs.SymbolicLinks | nfs.Homogeneous | nfs.CanSetTime,
 	}
 	return nil
@@ -53,4 +54,39 @@ func (d *Directory) pathConf(a *nfs.HandleArgs, r *nfs.PathConfResult) error {
 	defer o.close()
 	*r = nfs.PathConfResult{Attr: d.postOp(o), LinkMax: 255, NameMax: nfs.MaxName, NoTrunc: true, ChownRestricted: true, CasePreserving: true}
 	return nil
+}
+
+// longestFile is how long a file can be there: what is said to be possible is answered by a write log before the kernel is asked. The kernel tells by a file
+// without a name; where it makes none, or says something else, any length may be.
+func (d *Directory) longestFile() uint64 {
+	most := uint64(math.MaxInt64)
+	var limit unix.Rlimit // to go beyond it is a signal
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err == nil {
+		most = min(most, limit.Cur)
+	}
+	fd, err := unix.Openat(d.rootFD, ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return most
+	}
+	defer unix.Close(fd)
+	can := func(size uint64) bool {
+		if size > most || err != nil {
+			return false
+		}
+		cut := unix.Ftruncate(fd, int64(size))
+		if !errors.Is(cut, unix.EFBIG) && !errors.Is(cut, unix.EINVAL) {
+			err = cut
+		}
+		return cut == nil
+	}
+	var size uint64
+	for bit := uint64(1 << 62); bit > 0; bit >>= 1 {
+		if can(size | bit) {
+			size |= bit
+		}
+	}
+	if err != nil { // it says nothing
+		return most
+	}
+	return size
 }

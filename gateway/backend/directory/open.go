@@ -37,6 +37,7 @@ type Directory struct {
 	identity string
 	check    [checkLength]byte // in each handle
 	fsid     uint64
+	longest  uint64 // file
 	threads  threads
 	stripes  stripes
 	files    files
@@ -89,6 +90,7 @@ func (d *Directory) attach(o Options) error {
 	if d.fsid, err = d.fileSystemID(); err != nil {
 		return err
 	}
+	d.longest = d.longestFile()
 	if d.threads, err = newThreads(o.Log); err != nil {
 		return fmt.Errorf("serve %s for its users: %w", d.path, err)
 	}

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -22,6 +23,7 @@ type conn struct {
 	net    net.Conn
 	remote netip.AddrPort
 	since  time.Time
+	from   *sock.Reader
 	in     records
 	out    *outbox
 	quota  quota
@@ -36,16 +38,19 @@ type conn struct {
 	stopping atomic.Bool
 }
 
-var errStopping = errors.New("shutting down")
+var (
+	errStopping = errors.New("shutting down")
+	errLeft     = fmt.Errorf("%w: the client has gone elsewhere, and calls are left unread", io.EOF)
+)
 
 const lingerTimeout = time.Second
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, net: nc, remote: addrPort(nc.RemoteAddr()), since: time.Now(), out: newOutbox(nc, s.opts.StallTimeout),
+	c := &conn{srv: s, net: nc, remote: addrPort(nc.RemoteAddr()), since: time.Now(), from: sock.NewReader(nc), out: newOutbox(nc, s.opts.StallTimeout),
 		quota: newQuota(s.opts.Limits.Calls, s.opts.Limits.Memory)}
 	c.workers = workers.New(c.work)
 	c.alive.set = nc.SetReadDeadline
-	c.in = records{from: sock.NewReader(nc), limit: s.opts.Limits.Record, buf: make([]byte, readBuffer), wait: c.wait, get: c.get, put: c.put}
+	c.in = records{from: c.from, limit: s.opts.Limits.Record, buf: make([]byte, readBuffer), wait: c.wait, get: c.get, put: c.put}
 	return c
 }
 
@@ -130,13 +135,17 @@ func (c *conn) put(m memory) {
 	c.quota.give(0, len(m.bytes))
 }
 
-// reserve takes from the quota. Calls under way end, and replies leave or are dropped, so that it never waits for ever.
+// reserve takes from the quota. Calls under way end, and replies leave or are dropped, so that it never waits for ever. What waited with it, in the socket
+// too, is not served once the client has closed the connection: a client that asks again over another one may have gone on to write something else there by now.
 func (c *conn) reserve(calls, bytes int) error {
 	for !c.quota.take(calls, bytes) {
 		if err := c.out.flush(); err != nil {
 			return err
 		}
 		<-c.quota.freed
+		if c.from.Ended() {
+			return errLeft
+		}
 	}
 	return nil
 }

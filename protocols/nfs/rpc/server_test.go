@@ -2,8 +2,10 @@ package rpc
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -434,4 +436,42 @@ func TestAServerOnTheLoopback(t *testing.T) {
 	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil || !c.closed() {
 		t.Error("a half-closed connection is not closed")
 	}
+}
+
+// A client that got no answers asks again over another connection, and goes on from there: what it left behind in this one would come after that.
+func TestCallsThatWaitAreNotServedOnceTheirClientHasClosedTheConnection(t *testing.T) {
+	checkLeaks(t)
+	r := newRig(t, loopback(t), func(o *ServerOptions) { o.Limits.Calls = 1 })
+	defer r.end()
+	c := r.raw()
+	defer c.Close()
+	for xid := uint32(1); xid <= 3; xid++ {
+		c.send(callRecord(xid, procSlow, nil))
+	}
+	<-r.echo.entered
+	c.Close()
+	for _, at := range r.conns() {
+		for !at.from.Ended() {
+			runtime.Gosched()
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.server.ending.Wait()
+	}()
+	r.echo.open <- struct{}{}
+	select {
+	case xid := <-r.echo.entered:
+		t.Errorf("call %d is served", xid)
+		close(r.echo.open)
+	case <-ended:
+	}
+}
+
+// conns are the connections that there are.
+func (r *rig) conns() []*conn {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	return slices.Collect(maps.Keys(r.server.mu.conns))
 }

@@ -11,25 +11,35 @@ import (
 )
 
 // onceOnly says whether a request must not be executed twice. An exclusive CREATE can be, by its verifier.
-func (r *request) onceOnly() bool {
+func (r *request) onceOnly() bool { return !r.proc.Idempotent() && !r.exclusive() }
+
+func (r *request) exclusive() bool {
 	a, create := r.args.(*nfs.CreateArgs)
-	return !r.proc.Idempotent() && (!create || a.Mode != nfs.Exclusive)
+	return create && a.Mode == nfs.Exclusive
+}
+
+// serveShared answers copies of a request that are under way with one answer, of which nothing is remembered: a copy that is still waiting when the client
+// has been answered, and has removed what was made, would make it again.
+func (r *request) serveShared(ctx context.Context) {
+	a, mine, over := r.s.duplicates.begin(r.id())
+	r.keepOver(ctx, over)
+	if !mine {
+		r.join(ctx, a)
+		return
+	}
+	at := r.call.Results.Len()
+	r.execute(ctx)
+	r.finish(ctx)
+	r.s.duplicates.end(a, Void, r.call.Results.Bytes()[at:])
 }
 
 // serveOnce answers a request as it was answered before, or executes it. What it is about to do is kept before, and what came of it after,
 // before anybody is told.
 func (r *request) serveOnce(ctx context.Context) {
 	a, mine, over := r.s.duplicates.begin(r.id())
-	for _, id := range over {
-		r.keep(ctx, Void, id, nil)
-	}
+	r.keepOver(ctx, over)
 	if !mine {
-		p, err := a.wait(ctx)
-		if err != nil {
-			r.refuse(nfs.ErrJukebox)
-			return
-		}
-		r.call.Results.Fixed(p)
+		r.join(ctx, a)
 		return
 	}
 	r.keep(ctx, Intent, a.id, nil)
@@ -38,6 +48,23 @@ func (r *request) serveOnce(ctx context.Context) {
 	r.finish(ctx)
 	p := r.call.Results.Bytes()[at:]
 	r.end(context.WithoutCancel(ctx), a, step, p)
+}
+
+// keepOver keeps that calls need not be known any longer.
+func (r *request) keepOver(ctx context.Context, over []CallID) {
+	for _, id := range over {
+		r.keep(ctx, Void, id, nil)
+	}
+}
+
+// join answers a request with the answer to another copy of it.
+func (r *request) join(ctx context.Context, a *answer) {
+	p, err := a.wait(ctx)
+	if err != nil {
+		r.refuse(nfs.ErrJukebox)
+		return
+	}
+	r.call.Results.Fixed(p)
 }
 
 // change executes the request, and says what has become of it. again: it may have been executed before; then what it finds done was done for it.

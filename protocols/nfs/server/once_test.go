@@ -5,7 +5,9 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"forebay/protocols/nfs"
@@ -156,6 +158,31 @@ func TestAnExclusiveCreateIsExecutedAgain(t *testing.T) {
 	if n := r.mem.Calls(nfs.ProcCreate); n != 2 {
 		t.Errorf("it is executed %d times", n)
 	}
+}
+
+// A copy that is executed when the client has its answer, and has removed the file, would make it again.
+func TestCopiesOfAnExclusiveCreateThatAreUnderWayAreExecutedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := newFuzzed(t, cold)
+		var e xdr.Encoder
+		(&nfs.CreateArgs{Where: nfs.DirOp{Dir: z.dir, Name: "lock"}, Mode: nfs.Exclusive}).Encode(&e)
+		trap := z.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcCreate))
+		var answers [2][]byte
+		var served sync.WaitGroup
+		for i := range answers {
+			served.Go(func() { answers[i] = z.serve(nfs.ProcCreate, e.Bytes()) })
+			synctest.Wait()
+		}
+		trap.Release()
+		served.Wait()
+		if n := z.mem.Calls(nfs.ProcCreate); n != 1 || !bytes.Equal(answers[0], answers[1]) {
+			t.Errorf("executed %d times, answered % x\nand % x", n, answers[0], answers[1])
+		}
+		var m nfs.CreateResult
+		if err := decodeResult(answers[1], &m); err != nil || m.Status != nfs.OK {
+			t.Errorf("%v %v", err, m.Status)
+		}
+	})
 }
 
 // That a call isn't answered now is nothing to be remembered.

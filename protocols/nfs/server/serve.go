@@ -22,6 +22,8 @@ func (s *Server) Serve(ctx context.Context, c *rpc.Call) {
 		r.refuse(status)
 	case r.onceOnly():
 		r.serveOnce(ctx)
+	case r.exclusive():
+		r.serveShared(ctx)
 	default:
 		r.execute(ctx)
 		r.finish(ctx)
