@@ -27,6 +27,9 @@ func (u *Unit) WritesLost() {
 // come back covers none of them.
 func (u *Unit) flush(ctx context.Context, c *Command) bool {
 	err := u.store.Flush(ctx)
+	if err == nil {
+		err = ctx.Err() // nobody hears of it, and so it tells nobody what he is owed
+	}
 	if err == nil && u.attentionsOf(c.Nexus).writesLost.Swap(false) {
 		err = errWritesLost
 	}

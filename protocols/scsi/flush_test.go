@@ -1,11 +1,13 @@
 package scsi_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 
 	"forebay/protocols/scsi"
+	"forebay/protocols/scsi/scsitest"
 )
 
 const immediate = 0x02
@@ -65,6 +67,29 @@ func TestE1FlushThatFailsAnywayStillOwesTheLoss(t *testing.T) {
 	l.fail = map[string]error{"flush": fmt.Errorf("away: %w", scsi.ErrNotReady)}
 	r.want("2/04/01", synchronize)
 	l.fail = nil
+	r.want("3/0c/00", synchronize)
+	r.want("GOOD", synchronize)
+}
+
+// flushing is a store whose Flush takes its time: what comes meanwhile is done by it.
+type flushing struct {
+	scsi.Store
+	meanwhile func()
+}
+
+func (f flushing) Flush(context.Context) error {
+	f.meanwhile()
+	return nil
+}
+
+func TestE1AFlushThatIsGivenUpStillOwesTheLoss(t *testing.T) {
+	meanwhile := func() {}
+	mem := scsitest.NewMem(8 * mib)
+	r := newRigOver(t, disk(512), flushing{mem, func() { meanwhile() }}, mem)
+	r.WritesLost()
+	ctx, abort := context.WithCancel(t.Context())
+	meanwhile = abort // a flush that is under way at the array ends as it does
+	r.Execute(ctx, r.command(synchronize, nil))
 	r.want("3/0c/00", synchronize)
 	r.want("GOOD", synchronize)
 }

@@ -241,6 +241,7 @@ func (c *conn) complete(t *task, inline bool) {
 		defer close(t.ended)
 	}
 	if t.aborted {
+		delete(x.dying, t)
 		x.mu.Unlock()
 		c.recycle(t)
 		return

@@ -93,6 +93,7 @@ func (c *conn) answerLogin(request iscsi.Header, l *login, reply loginReply, err
 	var failed *loginError
 	if errors.As(err, &failed) {
 		status, reply = failed.status, loginReply{stage: request.CurrentStage()}
+		_ = c.net.SetWriteDeadline(time.Now().Add(lingerTimeout)) // the login may have taken all its time
 	} else if err != nil {
 		return err
 	}

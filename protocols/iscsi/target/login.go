@@ -28,10 +28,10 @@ type login struct {
 	params    iscsi.Params
 
 	auth     auth
-	text     []byte          // of requests with the C bit
-	seen     map[string]bool // keys, each of which may come once
-	declared bool            // our MaxRecvDataSegmentLength
-	named    bool            // our portal group tag
+	text     []byte            // of requests with the C bit
+	seen     map[string]string // keys with their values; each may come once
+	declared bool              // our MaxRecvDataSegmentLength
+	named    bool              // our portal group tag
 	requests int
 }
 
@@ -61,7 +61,7 @@ const (
 )
 
 func newLogin(catalog Catalog, alias string) *login {
-	return &login{catalog: catalog, alias: alias, challenge: iscsi.NewChallenge, params: iscsi.DefaultParams(maxRecvSegment), seen: make(map[string]bool)}
+	return &login{catalog: catalog, alias: alias, challenge: iscsi.NewChallenge, params: iscsi.DefaultParams(maxRecvSegment), seen: make(map[string]string)}
 }
 
 // step takes one Login Request.
@@ -161,12 +161,14 @@ func (l *login) identify(keys []iscsi.KeyValue) error {
 func (l *login) answer(keys []iscsi.KeyValue) (answers []iscsi.KeyValue, err error) {
 	add := func(key, value string) { answers = append(answers, iscsi.KeyValue{Key: key, Value: value}) }
 	for _, kv := range keys {
-		if l.seen[kv.Key] {
+		if said, again := l.seen[kv.Key]; again && !(introduces(kv.Key) && said == kv.Value) {
 			return nil, refused(iscsi.LoginInitiatorError, "key %.63q comes twice", kv.Key)
 		}
-		l.seen[kv.Key] = true
+		l.seen[kv.Key] = kv.Value
+		if introduces(kv.Key) {
+			continue
+		}
 		switch kv.Key {
-		case "InitiatorName", "InitiatorAlias", "TargetName", "SessionType":
 		case "TargetAlias", "TargetAddress", "TargetPortalGroupTag":
 			add(kv.Key, iscsi.Reject) // ours to say
 		case "AuthMethod", "CHAP_A", "CHAP_N", "CHAP_R", "CHAP_I", "CHAP_C":
@@ -185,6 +187,15 @@ func (l *login) answer(keys []iscsi.KeyValue) (answers []iscsi.KeyValue, err err
 		return nil, refused(iscsi.LoginInitiatorError, "too many keys")
 	}
 	return answers, nil
+}
+
+// introduces says whether a key says who wants what. It is not negotiated, and may be said again: libiscsi does when it has offered CHAP and gets None.
+func introduces(key string) bool {
+	switch key {
+	case "InitiatorName", "InitiatorAlias", "TargetName", "SessionType":
+		return true
+	}
+	return false
 }
 
 // declare adds what we have to say unasked. A key that was rejected can't come a second time in the same answer.

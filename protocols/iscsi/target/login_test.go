@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,6 +188,23 @@ func TestALoginThatIsWrongIsRefusedWithTheReason(t *testing.T) {
 		l := newLogin(targets{disk: {Name: disk}, "iqn.private": private}, "")
 		if got, _ := play(l, c.requests...); got != c.want {
 			t.Errorf("%s: status %04x instead of %04x", name, got, c.want)
+		}
+	}
+}
+
+// libiscsi introduces itself once more in the operational stage when it has offered CHAP and the target asks for none, as in every discovery.
+func TestAnInitiatorMayIntroduceItselfTwiceButNotAsAnother(t *testing.T) {
+	r := newRig(t)
+	for _, who := range [][]string{
+		{"InitiatorName", client, "InitiatorAlias", "host", "TargetName", disk, "SessionType", "Normal"},
+		{"InitiatorName", client, "SessionType", "Discovery"},
+	} {
+		first := direct(toOperation, append(slices.Clone(who), "AuthMethod", "CHAP,None")...)
+		if status, reply := play(newLogin(r.targets, ""), first, direct(toFull, who...)); status != iscsi.LoginSuccess || !reply.transit {
+			t.Errorf("%v: status %04x", who, status)
+		}
+		if status, _ := play(newLogin(r.targets, ""), first, direct(toFull, "InitiatorName", "iqn.other")); status != iscsi.LoginInitiatorError {
+			t.Errorf("%v, and then another: status %04x", who, status)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (c *conn) abortTask(h iscsi.Header) management {
 	tag, sn := h.ReferencedTag(), h.ReferencedCmdSN()
 	found := false
 	wait := x.abort(func(t *task) bool {
-		same := t.tag == tag
+		same := t.tag == tag && !t.aborted // the tag of one that was may be another's
 		found = found || same
 		return same
 	})

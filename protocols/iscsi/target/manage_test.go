@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"forebay/protocols/iscsi"
@@ -106,6 +107,92 @@ func TestAWriteIsAbortedWhileItsDataIsCollected(t *testing.T) {
 				t.Errorf("the window is %d wide", width)
 			}
 		})
+	}
+}
+
+// An initiator whose abort takes too long goes on to the next function, which must not promise what the first one can't yet.
+func TestC5_AFunctionWaitsForWhatAnEarlierOneAbortedToo(t *testing.T) {
+	for name, second := range functions {
+		if name == "ABORT TASK" { // the task is no more: who asks is told so
+			continue
+		}
+		for _, fromOther := range []bool{false, true} {
+			if own := name == "ABORT TASK SET" || name == "in its turn"; own && fromOther {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, from another session %v", name, fromOther), func(t *testing.T) {
+				r := newRig(t)
+				entered, cancelled, leave := make(chan string, 1), make(chan string, 1), make(chan string)
+				r.store.Hold = func(ctx context.Context, call string, _, _ int64) error {
+					if call != "write" {
+						return ctx.Err()
+					}
+					entered <- call
+					<-ctx.Done()
+					cancelled <- call
+					<-leave // the array still has it
+					return nil
+				}
+				c := r.login()
+				c.ready()
+				c.send(c.write(7, 0, 512), pattern(make([]byte, 512), 1))
+				receive(t, entered)
+				c.send(c.manage(60, iscsi.AbortTask, 7), nil)
+				receive(t, cancelled)
+				by := c
+				if fromOther {
+					by = r.raw(false)
+					h := by.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature)
+					h.SetISID([]byte{0x80, 9, 9, 9, 9, 9})
+					by.send(h, keys("InitiatorName", "iqn.other", "TargetName", disk))
+					by.expect(iscsi.OpLoginResp)
+				}
+				by.send(second(by), nil)
+				if before := by.ping(); len(before) > 0 {
+					t.Errorf("%02x while the device has the task", before[0].Opcode())
+				}
+				close(leave)
+				for range map[bool]int{true: 1, false: 2}[fromOther] {
+					if p := by.expect(iscsi.OpTaskMgmtResp); p.Response() != iscsi.TaskComplete {
+						t.Errorf("% x", []byte(p.Header))
+					}
+				}
+			})
+		}
+	}
+}
+
+// A host that takes over resets the unit, and then reads what the other one has left.
+func TestC5_AResetWaitsForWhatALostSessionHasAtTheDevice(t *testing.T) {
+	r := newRig(t)
+	entered, cancelled, leave := make(chan string, 1), make(chan string, 1), make(chan string)
+	r.store.Hold = func(ctx context.Context, call string, _, _ int64) error {
+		if call != "write" {
+			return ctx.Err()
+		}
+		entered <- call
+		<-ctx.Done()
+		cancelled <- call
+		<-leave // the array still has it
+		return nil
+	}
+	lost, c := r.login(), r.raw(false)
+	h := c.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature)
+	h.SetISID([]byte{0x80, 9, 9, 9, 9, 9})
+	c.send(h, keys("InitiatorName", "iqn.other", "TargetName", disk))
+	c.expect(iscsi.OpLoginResp)
+	lost.ready()
+	lost.send(lost.write(7, 0, 512), make([]byte, 512))
+	receive(t, entered)
+	lost.net.Close()
+	receive(t, cancelled)
+	c.send(c.manage(70, iscsi.LogicalUnitReset, iscsi.ReservedTag), nil)
+	if before := c.ping(); len(before) > 0 {
+		t.Errorf("%02x while the device has the task", before[0].Opcode())
+	}
+	close(leave)
+	if p := c.expect(iscsi.OpTaskMgmtResp); p.Response() != iscsi.TaskComplete {
+		t.Errorf("% x", []byte(p.Header))
 	}
 }
 

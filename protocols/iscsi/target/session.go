@@ -31,6 +31,7 @@ type session struct {
 
 	mu      sync.Mutex
 	tasks   map[uint32]*task // by initiator task tag
+	dying   map[*task]bool   // aborted, and a device has them yet
 	urgent  int              // immediate commands in tasks
 	closed  bool             // no goroutine of the session may begin any more
 	running sync.WaitGroup   // its goroutines but for the reader; Add with mu held and closed false, or by one of them
@@ -38,7 +39,7 @@ type session struct {
 
 func newSession(c *conn, l *login) *session {
 	x := &session{conn: c, initiator: l.initiator, isid: l.isid, target: l.target, discovery: l.discovery, since: time.Now(),
-		ended: make(chan struct{}), tasks: make(map[uint32]*task)}
+		ended: make(chan struct{}), tasks: make(map[uint32]*task), dying: make(map[*task]bool)}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	if l.target != nil {
 		x.nexus = scsi.Nexus{Initiator: fmt.Sprintf("%s,i,0x%x", l.initiator, l.isid), Target: l.target.Name, PortalTag: portalGroup, RelPort: portalGroup}
@@ -157,10 +158,16 @@ func (x *session) turn(t *task, to taskState) bool {
 	return true
 }
 
-// abort ends the tasks that which picks without an answer, and returns what to wait for until the devices have returned from them.
+// abort ends the tasks that which picks without an answer, and returns what to wait for until the devices have returned from them, and from those
+// that it picks of what was aborted before.
 func (x *session) abort(which func(*task) bool) (wait []<-chan struct{}) {
 	x.mu.Lock()
 	var alone []*task
+	for t := range x.dying {
+		if which(t) {
+			wait = append(wait, t.end())
+		}
+	}
 	for _, t := range x.tasks {
 		if !which(t) {
 			continue
@@ -175,6 +182,7 @@ func (x *session) abort(which func(*task) bool) (wait []<-chan struct{}) {
 			case t.life != nil:
 				t.life.revoke()
 			}
+			x.dying[t] = true
 			wait = append(wait, t.end())
 		case t.holders == 0:
 			alone = append(alone, t)

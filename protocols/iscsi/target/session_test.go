@@ -120,6 +120,31 @@ func TestALoginThatWaitsForOldCommandsForTooLongIsRefused(t *testing.T) {
 	})
 }
 
+// The time of a login is over by then, and the initiator hears why all the same.
+func TestALoginThatIsRefusedAtTheEndOfItsTimeIsToldWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(_ *rig, s *setup) { s.Limits.Login = 10 * time.Second })
+		leave := make(chan string)
+		r.store.Hold = func(_ context.Context, call string, _, _ int64) error {
+			if call == "write" {
+				<-leave
+			}
+			return nil
+		}
+		old := r.login()
+		old.ready()
+		old.send(old.write(7, 0, 512), make([]byte, 512))
+		synctest.Wait()
+		fresh := r.raw(false)
+		time.Sleep(time.Second) // of the ten
+		fresh.send(fresh.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature), keys("InitiatorName", client, "TargetName", disk))
+		if list := fresh.ends(); len(list) != 1 || list[0].LoginStatus() != iscsi.LoginUnavailable {
+			t.Errorf("%d answers", len(list))
+		}
+		close(leave)
+	})
+}
+
 // Of logins of one initiator port that come at a time the last to be let in stays.
 func TestConcurrentLoginsOfOnePortLeaveOneSession(t *testing.T) {
 	r := newRig(t, overTCP)
