@@ -67,6 +67,7 @@ func (a *attachment) Flush(ctx context.Context) error {
 		covered := a.mu.answered
 		a.mu.Unlock()
 		if err := array.Flush(ctx); err != nil {
+			a.unkept(ctx, err)
 			return err
 		}
 		a.mu.Lock()
@@ -74,6 +75,17 @@ func (a *attachment) Flush(ctx context.Context) error {
 		a.mu.Unlock()
 		return nil
 	})
+}
+
+// unkept notes that the medium has failed a flush. It says so once, to whoever asks, who may have nobody to tell; and what is gone may have been answered by an
+// earlier life, of which nothing is counted.
+func (a *attachment) unkept(ctx context.Context, err error) {
+	if errors.Is(err, cachecore.ErrUnavailable) || ctx.Err() != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.answered++
 }
 
 func (a *attachment) Unmap(ctx context.Context, off, length int64) error {

@@ -250,6 +250,9 @@ func TestE1_ChangesThatNoFlushCoversAreTold(t *testing.T) {
 		"a write behind a flush":     {cached, []string{"write", "flush", "write"}, true},
 		"a write during a flush":     {cached, []string{"write", "flush around write"}, true},
 		"a flush that failed":        {cached, []string{"write", "failing flush"}, true},
+		"a flush that failed, alone": {cached, []string{"failing flush"}, true}, // of what an earlier life had answered
+		"a flush after a failed one": {cached, []string{"failing flush", "flush"}, false},
+		"a flush that was given up":  {cached, []string{"flush given up"}, false},
 		"a write that failed":        {cached, []string{"failing write"}, false},
 		"no write cache":             {durable, []string{"write", "zero"}, false},
 		"reads":                      {cached, []string{"read"}, false},
@@ -301,6 +304,11 @@ func (k *kept) do(what string) {
 		failing(write)
 	case "failing flush":
 		failing(flush)
+	case "flush given up":
+		given, cancel := context.WithCancel(ctx)
+		k.mem.Intercept(func(context.Context, arraytest.Op, arraytest.Stage) error { cancel(); return context.Canceled })
+		_ = k.Flush(given)
+		k.mem.Intercept(nil)
 	case "flush around write":
 		slow, done := k.mem.Hold(arraytest.Before, func(op arraytest.Op) bool { return op.Kind == arraytest.Flush }), make(chan error)
 		go func() { done <- flush() }()

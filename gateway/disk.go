@@ -132,11 +132,8 @@ func (s *disk) lost(unflushed bool) {
 	if unflushed && s.answeredByArray() {
 		s.writesLost("the array was lost before it had flushed all that it had answered")
 	}
-	if s.back != nil {
-		switch s.back.Status().Effective {
-		case writeback.Back, writeback.Draining: // writes go on (PROTOCOL B5)
-			return
-		}
+	if s.absorbs() {
+		return
 	}
 	hold := s.config.Policy.OnArrayLoss.Hold
 	if hold == 0 {
@@ -147,14 +144,24 @@ func (s *disk) lost(unflushed bool) {
 	defer s.mu.Unlock()
 	var timer *time.Timer
 	timer = time.AfterFunc(hold, func() {
+		absorbs := s.absorbs() // since it was lost: a pause has ended, perhaps
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.mu.away == timer {
+		if s.mu.away == timer && !absorbs {
 			s.ready(false)
 			s.log.Warn().Dur("held", hold).Msg("array still away; initiators are told that the volume is not ready")
 		}
 	})
 	s.mu.away = timer
+}
+
+// absorbs says whether writes go on without the array (PROTOCOL B5).
+func (s *disk) absorbs() bool {
+	if s.back == nil {
+		return false
+	}
+	m := s.back.Status().Effective
+	return m == writeback.Back || m == writeback.Draining
 }
 
 func (s *disk) setReady(ready bool) {

@@ -14,6 +14,7 @@ import (
 	"forebay/cachecore/writeback"
 	"forebay/configs"
 	"forebay/etcd"
+	"forebay/protocols/scsi"
 )
 
 // withLog runs a test with what a volume needs that a log on a file acknowledges, within a bubble. The test begins its lives.
@@ -161,6 +162,36 @@ func TestE1_WhatWasWrittenThroughBesideALogIsToldLost(t *testing.T) {
 	})
 }
 
+// The array has failed to keep what an earlier life had it answer, and says so once: to a flush that nobody has asked for.
+func TestE1_AFailedFlushOfWhatAnEarlierLifeAnsweredIsToldLost(t *testing.T) {
+	for _, mode := range []string{configs.WriteThrough, configs.WriteBack} {
+		t.Run(mode, func(t *testing.T) {
+			withLog(t, func(t *testing.T, s *san, store etcd.Store, tier configs.Tier) {
+				failed := false
+				s.mem.Intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+					switch {
+					case op.Kind != arraytest.Flush || at != arraytest.Before:
+						return nil
+					case failed: // as a file does until it is opened anew
+						return fmt.Errorf("%w: an earlier flush failed", cachecore.ErrUnavailable)
+					}
+					failed = true
+					return errBoom
+				})
+				x := written(t, s, store, tier, hold25s, mode)
+				time.Sleep(time.Second + time.Millisecond)
+				synctest.Wait()
+				s.mem.Intercept(nil)
+				x.plug()
+				x.log.expect(1, "the next flush of each initiator fails")
+				wants(t, "a flush", lostWrites, x.a.flush())
+				wants(t, "the next", good, x.a.flush())
+				x.end()
+			})
+		})
+	}
+}
+
 // A log in RAM is a volatile write cache, and initiators are told so even where the array has none (PROTOCOL B8). A log that lasts adds none.
 func TestB8_ALogInRAMIsAVolatileWriteCache(t *testing.T) {
 	for name, c := range map[string]struct{ array, file, told bool }{
@@ -293,6 +324,52 @@ func TestB5_AVolumeThatDrainsGoesOnWhileTheArrayIsAway(t *testing.T) {
 		if m := x.back.Status().Effective; m != writeback.Through {
 			t.Error(m)
 		}
+		x.end()
+	})
+}
+
+// Write-back that begins while the array is away, as its pause ends, goes on when what the array was waited for is over.
+func TestB5_AVolumeThatIsWrittenBackAgainGoesOnWhileTheArrayIsAway(t *testing.T) {
+	withLog(t, func(t *testing.T, s *san, store etcd.Store, tier configs.Tier) {
+		x := written(t, s, store, tier, hold25s, configs.WriteBack)
+		if err := x.back.pause(t.Context(), 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if m := x.back.Status().Effective; m != writeback.Through {
+			t.Fatal(m)
+		}
+		x.pull()
+		time.Sleep(time.Minute)
+		wants(t, "TEST UNIT READY", good, x.a.ready())
+		wants(t, "a write", good, x.a.write(1, 1))
+		wants(t, "a read of that", "all 1", x.a.read(1))
+		x.plug()
+		x.drainedTo(1)
+		x.end()
+	})
+}
+
+// An UNMAP whose zeros the array doesn't promise is not logged, and may be left undone: no write waits for it while the array is away.
+func TestAnUnmapKeepsNoWriteWaitingForAnArrayThatIsAway(t *testing.T) {
+	withLog(t, func(t *testing.T, _ *san, store etcd.Store, tier configs.Tier) {
+		x := written(t, newSAN(t, cachecore.ArrayInfo{Size: 8 * mib, WriteCache: true, Thin: true}), store, tier, hold25s, configs.WriteBack)
+		x.pull()
+		wants(t, "a write", good, x.a.write(1, 1))
+		list := make([]byte, 24) // of one descriptor: 8 KiB
+		list[1], list[3], list[19] = 22, 16, 16
+		unmapped := eventually(func() string { return x.a.execute(&scsi.Command{CDB: [16]byte{0x42, 7: 0, 8: 24}, DataOut: list}) })
+		synctest.Wait()
+		wrote := eventually(func() string { return x.a.write(1, 2) })
+		time.Sleep(5 * time.Second)
+		if len(wrote) == 0 || len(unmapped) == 0 {
+			t.Errorf("%d writes there and %d UNMAPs have been answered in 5 s", len(wrote), len(unmapped))
+		}
+		x.plug()
+		wants(t, "the UNMAP", good, <-unmapped)
+		wants(t, "a write there", good, <-wrote)
+		wants(t, "a read", "all 2", x.a.read(1))
+		x.drainedTo(2)
 		x.end()
 	})
 }

@@ -92,6 +92,7 @@ type Array struct {
 		written   uint64        // changes that the array has answered, so far
 		flushed   uint64        // how many of them a flush has covered
 		settled   bool          // a flush has covered what an earlier life may have changed directly
+		unkept    bool          // a flush has failed before that
 		cause     error         // of dead and lost, and afterwards why it can't be back
 		stuck     error         // why the oldest interval can't be carried, now
 		holds     []*hold       // of barriers

@@ -20,7 +20,7 @@ func (h *hold) begin() { h.after, h.until = nil, time.Now().Add(h.lasts) }
 func (a *Array) Barrier(ctx context.Context, lasts time.Duration) error {
 	h := &hold{lasts: lasts}
 	a.mu.Lock()
-	a.closeOpen()
+	last := a.cut() // in one with the hold: what is written afterwards waits for its end, and the barrier would too
 	if n := len(a.mu.intervals); n > 1 {
 		h.after = a.mu.intervals[n-2]
 	} else {
@@ -28,7 +28,7 @@ func (a *Array) Barrier(ctx context.Context, lasts time.Duration) error {
 	}
 	a.mu.holds = append(a.mu.holds, h)
 	a.mu.Unlock()
-	err := a.sync(ctx)
+	err := a.gone(ctx, last, false)
 	if err != nil {
 		a.release(func(other *hold) bool { return other == h })
 	}

@@ -117,6 +117,52 @@ func TestAnUnmapWithoutZerosWaitsForWhatWasAcknowledged(t *testing.T) {
 	})
 }
 
+// Nor is it waited for while the array is away, be there something to be carried before or not: writes, which go on, would wait for it. It is left undone.
+func TestAnUnmapWithoutZerosIsLeftUndoneWhileTheArrayIsAway(t *testing.T) {
+	for name, dirty := range map[string]bool{"behind what was acknowledged": true, "with nothing acknowledged": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Back)
+				info := r.mem.Info()
+				info.UnmapZeroes = false
+				r.mem = arraytest.NewMem(info)
+				r.restart(Back)
+				r.mem.Intercept(func(context.Context, arraytest.Op, arraytest.Stage) error { return cachecore.ErrUnavailable })
+				r.run()
+				if dirty {
+					r.write(0, of('a', blk))
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if err := r.Unmap(ctx, 0, blk); !errors.Is(err, cachecore.ErrUnsupported) || errors.Is(err, cachecore.ErrUnavailable) {
+					t.Error(err)
+				}
+				r.mem.Intercept(nil)
+				time.Sleep(time.Second)
+				if err := r.Unmap(ctx, blk, blk); err != nil {
+					t.Errorf("when it is back: %v", err)
+				}
+				if dirty {
+					r.onArray(0, of('a', blk))
+				}
+			})
+		})
+	}
+}
+
+// In write-through the array is all there is: its absence is told, so that the call is held as others are.
+func TestAnUnmapWithoutZerosIsHeldInWriteThrough(t *testing.T) {
+	r := newRig(t, Through)
+	info := r.mem.Info()
+	info.UnmapZeroes = false
+	r.mem = arraytest.NewMem(info)
+	r.restart(Through)
+	r.mem.Intercept(func(context.Context, arraytest.Op, arraytest.Stage) error { return cachecore.ErrUnavailable })
+	if err := r.Unmap(t.Context(), 0, blk); !errors.Is(err, cachecore.ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
 // A reader still looks where an interval says, which the array has by now: the log keeps it, and who drains waits, lest a replay undo what he does next.
 func TestADrainWaitsUntilTheLogForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -202,6 +202,7 @@ func (a *Array) destage(ctx context.Context, iv *interval) error {
 		return err
 	}
 	if err := a.below.Flush(ctx); err != nil {
+		a.unkept(ctx, err)
 		return fmt.Errorf("flush: %w", err)
 	}
 	if a.life() != before {
@@ -209,7 +210,7 @@ func (a *Array) destage(ctx context.Context, iv *interval) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.mu.settled = true
+	a.settledNow()
 	return nil
 }
 

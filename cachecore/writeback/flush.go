@@ -33,13 +33,26 @@ func (a *Array) Flush(ctx context.Context) error {
 // flushBelow has the array flush all that it has answered, of which written changes were in this life.
 func (a *Array) flushBelow(ctx context.Context, written uint64) error {
 	if err := a.below.Flush(ctx); err != nil {
+		a.unkept(ctx, err)
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.mu.flushed, a.mu.settled = max(a.mu.flushed, written), true
+	a.mu.flushed = max(a.mu.flushed, written)
+	a.settledNow()
 	return nil
 }
+
+// unkept notes that the array has failed a flush. It may say so once, and to nobody who waits for it; and what it has not kept may be what an earlier life has
+// answered, until a flush has covered that.
+func (a *Array) unkept(ctx context.Context, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.unkept = a.mu.unkept || !a.mu.settled && refuses(err) && ctx.Err() == nil
+}
+
+// settledNow notes that a flush has covered what an earlier life may have changed directly. a.mu is held.
+func (a *Array) settledNow() { a.mu.settled, a.mu.unkept = true, false }
 
 // cover has the array flush what an earlier life has answered, before a client asks: one that does while the array is away would have to wait for it.
 func (a *Array) cover(ctx context.Context) error {
@@ -59,16 +72,28 @@ func (a *Array) Drain(ctx context.Context) error { return a.sync(ctx) }
 // done to the array afterwards. It fails if the array refuses them; one that is away is waited for.
 func (a *Array) sync(ctx context.Context) error {
 	a.mu.Lock()
+	last := a.cut()
+	a.mu.Unlock()
+	return a.gone(ctx, last, false)
+}
+
+// cut closes the open interval and returns the last of which the array, or the log, has not said that it is done; nil: there is none. a.mu is held.
+func (a *Array) cut() *interval {
 	a.closeOpen()
 	before := slices.Concat(a.mu.untrimmed, a.mu.intervals[:len(a.mu.intervals)-1])
 	if len(before) == 0 {
-		a.mu.Unlock()
+		return nil
+	}
+	a.poke()
+	return before[len(before)-1]
+}
+
+// gone waits until an interval, and with it all before it, is done; unlessAway: or until the array is found to be away.
+func (a *Array) gone(ctx context.Context, last *interval, unlessAway bool) error {
+	if last == nil {
 		_, err := a.Mode()
 		return err
 	}
-	last := before[len(before)-1]
-	a.poke()
-	a.mu.Unlock()
 	for {
 		a.mu.Lock()
 		gone := !slices.Contains(a.mu.intervals, last) && !slices.Contains(a.mu.untrimmed, last)
@@ -82,6 +107,8 @@ func (a *Array) sync(ctx context.Context) error {
 			return cause
 		case refuses(stuck):
 			return fmt.Errorf("the array refuses what has been acknowledged: %w", stuck)
+		case stuck != nil && unlessAway:
+			return stuck
 		}
 		select {
 		case <-retired:
@@ -126,11 +153,11 @@ func (a *Array) Moved(seq cachecore.Seq, to writelog.Position) {
 	}
 }
 
-// Unflushed says whether the array has answered changes, directly, that no flush has covered.
+// Unflushed says whether the array has answered changes, directly, that no flush has covered: in this life, or in an earlier one, as a failed flush tells.
 func (a *Array) Unflushed() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.mu.written > a.mu.flushed
+	return a.mu.written > a.mu.flushed || a.mu.unkept
 }
 
 // Status is what an array tells of itself.

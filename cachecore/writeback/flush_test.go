@@ -117,3 +117,42 @@ func TestE2_AFlushDoesNotCoverAWriteThatCameBesideIt(t *testing.T) {
 	r.mem.Crash(nil)
 	r.onArray(0, append(of('a', blk), of('b', blk)...))
 }
+
+// A flush that fails, for whomever it was, may be of what an earlier life has answered. One that succeeds covers that.
+func TestE1_AFailedFlushLeavesWhatAnEarlierLifeAnsweredUnflushed(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(r *rig)
+		flush  func(r *rig) error
+		want   bool
+	}{
+		"the destager's, with nothing to carry": {nil, func(r *rig) error { return r.cover(r.t.Context()) }, true},
+		"the destager's, of an interval":        {nil, func(r *rig) error { return r.destage(r.t.Context(), r.open()) }, true},
+		"a client's":                            {nil, func(r *rig) error { return r.Flush(r.t.Context()) }, true},
+		"another one's, behind one that covers it": {func(r *rig) {
+			if err := r.cover(r.t.Context()); err != nil {
+				r.t.Fatal(err)
+			}
+		}, func(r *rig) error { return r.destage(r.t.Context(), r.open()) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, Back)
+			if c.before != nil {
+				c.before(r)
+			}
+			medium := errors.New("medium error")
+			r.mem.Intercept(func(_ context.Context, op arraytest.Op, _ arraytest.Stage) error {
+				if op.Kind == arraytest.Flush {
+					return medium
+				}
+				return nil
+			})
+			if err := c.flush(r); !errors.Is(err, medium) || r.Unflushed() != c.want {
+				t.Errorf("%v, and something is left unflushed: %v", err, r.Unflushed())
+			}
+			r.mem.Intercept(nil)
+			if err := r.Flush(t.Context()); err != nil || r.Unflushed() {
+				t.Errorf("%v, and something is left unflushed: %v", err, r.Unflushed())
+			}
+		})
+	}
+}

@@ -84,12 +84,21 @@ func (a *Array) nextMode(ctx context.Context) bool {
 	return shut != nil || sleep(ctx, time.Millisecond)
 }
 
-// directly is for what is not logged: it waits until the array has all of the log, and keeps out of it as long.
+// directly is for what is not logged, and may be left undone: it waits until the array has all of the log, and keeps out of it as long. Who writes there
+// meanwhile waits for it. So it is not waited for an array that is away while that is no matter to writes.
 func (a *Array) directly(ctx context.Context, call func(context.Context) error) error {
-	if err := a.sync(ctx); err != nil {
-		return err
+	a.mu.Lock()
+	last := a.cut()
+	a.mu.Unlock()
+	err := a.gone(ctx, last, true)
+	if err == nil {
+		err = call(ctx)
 	}
-	return call(ctx)
+	away := errors.Is(err, cachecore.ErrUnavailable) && !errors.Is(err, cachecore.ErrUnknownOutcome)
+	if m := a.state(); away && (m == Back || m == Draining) {
+		return fmt.Errorf("left undone: %w (%v)", cachecore.ErrUnsupported, err) //nolint:errorlint // it is not to be tried again
+	}
+	return err
 }
 
 // change logs a record, or has the array execute what it stands for where the mode says so.
