@@ -51,9 +51,15 @@ func (e *Export) setAttr(ctx context.Context, c *nfs.Caller, a *nfs.SetAttrArgs,
 	}
 	defer n.order.Release(everything)
 	defer n.revoke()
-	call := func(ctx context.Context) error { return e.once(ctx, c, nfs.ProcSetAttr, a, r) }
 	begun, err := e.begin(ctx, n)
 	if err != nil {
+		return err
+	}
+	call := func(ctx context.Context) error {
+		err := e.once(ctx, c, nfs.ProcSetAttr, a, r)
+		if err == nil {
+			e.end(n, begun, &r.Wcc, 0) // before anybody reads what it has made of the content
+		}
 		return err
 	}
 	if size := a.Attr.Size; size.Follows && size.Value < addressSpace {
@@ -63,8 +69,6 @@ func (e *Export) setAttr(ctx context.Context, c *nfs.Caller, a *nfs.SetAttrArgs,
 	}
 	if err != nil {
 		e.abandon(n, begun)
-		return err
 	}
-	e.end(n, begun, &r.Wcc, 0)
-	return nil
+	return err
 }

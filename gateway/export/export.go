@@ -160,15 +160,15 @@ func (v *verifier) isKnown() bool {
 	return v.known
 }
 
-// vouch notes the write verifier of an answer. A new one drops the cache: what was answered and not committed may be lost (PROTOCOL E1). Who
-// comes with the same one meanwhile is not answered before that is done.
+// vouch notes the write verifier of an answer. A new one drops the cache, and those beside: what was answered and not committed may be lost (PROTOCOL E1).
+// Who comes with the same one meanwhile is not answered before that is done.
 func (e *Export) vouch(v nfs.Verifier) { e.vouchFor(&e.verifier, v) }
 
 func (e *Export) vouchFor(x *verifier, v nfs.Verifier) {
 	x.Lock()
 	defer x.Unlock()
 	if x.known && x.last != v {
-		e.Drop()
+		e.dropAll()
 	}
 	x.known, x.last = true, v
 }

@@ -31,7 +31,7 @@ func (f *file) Info() cachecore.ArrayInfo {
 // ReadAt implements cachecore.Array, on behalf of a user that may read the file.
 func (f *file) ReadAt(ctx context.Context, p []byte, off int64) error {
 	reader := f.node.reader()
-	for len(p) > 0 {
+	for cuts := 0; len(p) > 0; {
 		a := nfs.ReadArgs{File: f.node.handle, Offset: uint64(off), Count: uint32(min(len(p), maxTransfer))}
 		r := nfs.ReadResult{Data: p[:a.Count]}
 		q := f.node.ask()
@@ -52,13 +52,20 @@ func (f *file) ReadAt(ctx context.Context, p []byte, off int64) error {
 			return errors.New("READ: no data, though the end of the file is not reached")
 		}
 		p, off = p[r.Count:], off+int64(r.Count)
-		if r.EOF {
+		switch {
+		case !r.EOF:
+		case r.Attr.Follows && uint64(off) < r.Attr.Value.Size && cuts < maxCuts: // those are from before it was cut: they are not to be taken for true
+			cuts++
+		default:
 			clear(p)
 			return nil
 		}
 	}
 	return nil
 }
+
+// maxCuts is how often in a row an array is asked again that says of a file that it ends before its end.
+const maxCuts = 3
 
 // maxTransfer is the longest transfer that is asked for at once in bytes.
 const maxTransfer = 1 << 20

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"testing"
 
 	"forebay/protocols/nfs"
@@ -43,6 +44,34 @@ func TestNamesChangedBehindOurBackAreForgottenWhenTheDirectoryShowsIt(t *testing
 	r.root.Lookup(r.mem.Root(), "other")        // so that names may be answered again
 	if got := r.root.Lookup(r.mem.Root(), "a"); got.Status != nfs.ErrNoEnt {
 		t.Error(got.Status)
+	}
+}
+
+// A filer need not say what the directory is like: by then it has said itself that the name leads elsewhere, or nowhere, to somebody.
+func TestANameThatHasLedElsewhereForOneDoesNotLeadBackForAnother(t *testing.T) {
+	for name, change := range map[string]func(u nfstest.User, root nfs.Handle){
+		"elsewhere": func(u nfstest.User, root nfs.Handle) { u.Rename(root, "a", root, "c"); u.Rename(root, "b", root, "a") },
+		"nowhere":   func(u nfstest.User, root nfs.Handle) { u.Rename(root, "a", root, "c") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			silent := false
+			r := newRig(t, lying(nfs.ProcLookup, func(r nfs.Message) error {
+				if silent {
+					r.(*nfs.LookupResult).DirAttr = nfs.PostOpAttr{}
+				}
+				return nil
+			}))
+			root := r.mem.Root()
+			r.mem.Put("a", of('a', 100))
+			r.mem.Put("b", of('b', 100))
+			r.root.Lookup(root, "a")
+			change(nfstest.User{T: t, FS: r.mem}, root)
+			silent = true
+			seen := r.root.As(1, 1).Lookup(root, "a")
+			if got := r.root.Lookup(root, "a"); got.Status != seen.Status || !bytes.Equal(got.Object, seen.Object) {
+				t.Errorf("%v, %x, and to another %v, %x", got.Status, got.Object, seen.Status, seen.Object)
+			}
+		})
 	}
 }
 

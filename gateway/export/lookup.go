@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -51,6 +52,7 @@ func (e *Export) lookup(ctx context.Context, c *nfs.Caller, a *nfs.DirOp, r *nfs
 		return err
 	}
 	e.note(dir, &q, &r.DirAttr)
+	dir.unlearn(a.Name, r)
 	if r.Status != nfs.OK {
 		return nil
 	}
@@ -60,6 +62,15 @@ func (e *Export) lookup(ctx context.Context, c *nfs.Caller, a *nfs.DirOp, r *nfs
 	}
 	e.meet(r.Object, asked, &r.Attr)
 	return nil
+}
+
+// unlearn forgets a name that leads elsewhere, or nowhere, by now, though the directory may not show it.
+func (n *node) unlearn(name string, r *nfs.LookupResult) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r.Status == nfs.ErrNoEnt || r.Status == nfs.OK && !bytes.Equal(r.Object, n.mu.names.get(name)) {
+		n.mu.names.remove(name)
+	}
 }
 
 // remember notes a name that the array answered a look for, unless the directory has been changed since.

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -80,6 +81,56 @@ func TestG1_AFillThatATruncationOvertookIsNotInstalled(t *testing.T) {
 	late.Release()
 	<-read
 	r.expect(h, append(of('a', 100), make([]byte, 8092)...))
+}
+
+// What a truncation has taken away is not there any more, rather than zeros, which the file has never had.
+func TestAReadThatATruncationOvertakesEndsWhereTheFileDoes(t *testing.T) {
+	for name, c := range map[string]struct {
+		change   func(*Options)
+		truncate func(r *rig, h nfs.Handle)
+		left     int
+	}{
+		"ours":     {func(*Options) {}, func(r *rig, h nfs.Handle) { r.root.Truncate(h, 100) }, 100},
+		"a CREATE": {func(*Options) {}, func(r *rig, _ nfs.Handle) { r.truncate("a") }, 0},
+		"others'":  {func(*Options) {}, func(r *rig, h nfs.Handle) { nfstest.User{T: r.T, FS: r.mem}.Truncate(h, 100) }, 100},
+		"others', where nothing is taken for true": {without, func(r *rig, h nfs.Handle) { nfstest.User{T: r.T, FS: r.mem}.Truncate(h, 100) }, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, c.change)
+			h := r.mem.Put("a", of('a', 8192))
+			r.root.Read(h, 0, 1)
+			late := r.mem.Hold(nfstest.Before, func(p nfs.Procedure, a nfs.Message) bool {
+				return p == nfs.ProcRead && a.(*nfs.ReadArgs).Offset == 4096 && a.(*nfs.ReadArgs).Count > 1
+			})
+			read := make(chan nfs.ReadResult)
+			go func() { read <- r.root.Read(h, 0, 8192) }()
+			<-late.Caught
+			c.truncate(r, h)
+			late.Release()
+			got := <-read
+			if got.Status != nfs.OK || int(got.Count) != c.left || !got.EOF || !bytes.Equal(got.Data, of('a', c.left)) || int(got.Attr.Value.Size) != c.left {
+				t.Errorf("%v: %d bytes, EOF %v, of a file of %d", got.Status, got.Count, got.EOF, got.Attr.Value.Size)
+			}
+		})
+	}
+}
+
+// An array need not take attributes atomically with what it reads.
+func TestAReadThatEndsBeforeTheSizeBesideItIsAskedAgain(t *testing.T) {
+	var r *rig
+	var h nfs.Handle
+	cut := false
+	r = newRig(t, lying(nfs.ProcRead, func(m nfs.Message) error {
+		if read := m.(*nfs.ReadResult); !cut && read.Count > 1 {
+			cut = true
+			nfstest.User{T: t, FS: r.mem}.Truncate(h, 100)
+			read.Count, read.Data, read.EOF = 100, read.Data[:100], true // beside the attributes of before
+		}
+		return nil
+	}))
+	h = r.mem.Put("a", of('a', 8192))
+	r.expect(h, of('a', 100))
+	r.expect(h, of('a', 100))
 }
 
 func TestWritesOfTheSameBytesReachTheArrayInOrder(t *testing.T) {
@@ -171,6 +222,28 @@ func TestE1_WhatAnArrayForgotThatRestartedIsNotServedAfterACommit(t *testing.T) 
 	r.mem.Restart()
 	r.root.Commit(h)
 	r.expect(h, of('a', 8192))
+}
+
+// Who is told that what was written is not durable may take it that it is not served as if it were there.
+func TestE1_WhatAFailedCommitMayHaveLostIsNotServed(t *testing.T) {
+	for _, status := range []nfs.Status{nfs.ErrIO, nfs.ErrNoSpc, nfs.ErrDQuot} {
+		r := newRig(t, lying(nfs.ProcCommit, func(r nfs.Message) error {
+			*r.(*nfs.CommitResult) = nfs.CommitResult{Status: status}
+			return nil
+		}))
+		other := newRig(t, func(o *Options) { o.Files = r.mem })
+		Beside(r.export, other.export)
+		h := r.mem.Put("a", of('a', 8192))
+		r.root.Write(h, 0, nfs.Unstable, of('b', 8192))
+		r.expect(h, of('b', 8192))
+		other.expect(h, of('b', 8192))
+		r.mem.Restart()
+		if got := r.root.Commit(h); got.Status != status {
+			t.Errorf("%v", got.Status)
+		}
+		r.expect(h, of('a', 8192))
+		other.expect(h, of('a', 8192))
+	}
 }
 
 // A WRITE that goes in pieces is no more durable than the least of them.

@@ -92,6 +92,21 @@ func TestE1_NobodyIsToldOfANewVerifierBeforeAllIsDropped(t *testing.T) {
 	r.expect(h, of('a', 100))
 }
 
+// The filer has lost what was written through the other export too, whose clients may not hear of that for long.
+func TestE1_ANewVerifierDropsWhatIsCachedInTheOtherExportsOfTheFiler(t *testing.T) {
+	r := newRig(t)
+	other := newRig(t, func(o *Options) { o.Files = r.mem })
+	Beside(r.export, other.export)
+	h := r.mem.Put("a", of('a', 100))
+	r.root.Write(r.mem.Put("b", nil), 0, nfs.Unstable, of('c', 1))
+	other.root.Write(h, 0, nfs.Unstable, of('b', 100))
+	other.expect(h, of('b', 100))
+	r.mem.Restart()
+	r.root.Write(r.mem.Put("c", nil), 0, nfs.Unstable, of('c', 1)) // whose answer tells
+	r.expect(h, of('a', 100))
+	other.expect(h, of('a', 100))
+}
+
 // A truncation of which nobody knows whether it was executed: the size is what the array says next, not what it was before.
 func TestE3_AfterATruncationOfUnknownOutcomeTheSizeIsTheArrays(t *testing.T) {
 	r := newRig(t)

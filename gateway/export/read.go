@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"forebay/cachecore"
 	"forebay/cachecore/volume"
 	"forebay/protocols/nfs"
 	"forebay/protocols/nfs/server"
@@ -98,7 +99,7 @@ func (e *Export) fetch(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadA
 		attr = &n.mu.view.attr
 	}
 	clip(attr, a, r)
-	size := attr.Size
+	size, was, turns := attr.Size, n.mu.view.attr.Size, n.mu.view.turns
 	n.mu.reader = nfs.Caller{UID: c.UID, GID: c.GID, GIDs: slices.Clone(c.GIDs)} // c's are the request's, and end with it
 	due := n.mu.ahead.reads(int64(a.Offset), int64(r.Count))
 	n.mu.Unlock()
@@ -112,7 +113,65 @@ func (e *Export) fetch(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadA
 	if due {
 		e.prefetch(n, size)
 	}
-	return v.Read(ctx, data, int64(a.Offset), int(r.Count))
+	var got gathered
+	if err := v.Read(ctx, &got, int64(a.Offset), int(r.Count)); err != nil {
+		return err
+	}
+	err := e.reclip(ctx, c, n, a, r, was, turns)
+	if err != nil {
+		r.Count = 0
+	}
+	got.pass(data, int(r.Count))
+	return err
+}
+
+// reclip is clip again if the file has been cut since it was that long, at that turn: what was read behind its end is zeros that it has never had.
+func (e *Export) reclip(ctx context.Context, c *nfs.Caller, n *node, a *nfs.ReadArgs, r *nfs.ReadResult, was, turns uint64) error {
+	n.mu.Lock()
+	v := &n.mu.view
+	attr, known := v.attr, v.known && v.whole
+	same := v.turns == turns
+	n.mu.Unlock()
+	if !known && !same { // a CREATE has cut it, perhaps
+		status, now, err := e.refresh(ctx, c, n)
+		switch {
+		case err != nil:
+			return err
+		case status != nfs.OK:
+			return status
+		}
+		attr, known = now, true
+	}
+	if known && attr.Size < was && attr.Size < a.Offset+uint64(r.Count) {
+		clip(&attr, a, r)
+	}
+	return nil
+}
+
+// gathered is what was read, until it is known how much of it counts.
+type gathered []readPiece
+
+type readPiece struct {
+	bytes []byte
+	owner cachecore.Releaser
+	token uint64
+}
+
+// Add implements cachecore.Sink.
+func (g *gathered) Add(p []byte, owner cachecore.Releaser, token uint64) {
+	*g = append(*g, readPiece{p, owner, token})
+}
+
+// pass passes the first n bytes on.
+func (g gathered) pass(to server.Sink, n int) {
+	for _, x := range g {
+		p := x.bytes[:min(n, len(x.bytes))]
+		if n -= len(p); len(p) > 0 {
+			to.Add(p, x.owner, x.token)
+		} else if x.owner != nil {
+			x.owner.Release(x.token)
+		}
+	}
 }
 
 // fetchBehind is fetch of what ends behind the volume's last block: of the array, and nothing of it is cached. r says how much.

@@ -123,9 +123,13 @@ func (e *Export) commit(ctx context.Context, c *nfs.Caller, a *nfs.CommitArgs, r
 	if err := e.ask(ctx, c, nfs.ProcCommit, a, r); err != nil {
 		return err
 	}
-	if r.Status == nfs.OK {
+	switch r.Status {
+	case nfs.OK:
 		e.vouch(r.Verifier)
 		e.note(n, &q, &r.Wcc.After)
+	case nfs.ErrIO, nfs.ErrNoSpc, nfs.ErrDQuot: // some of what was written is lost
+		n.drop()
+		e.tell(n.handle)
 	}
 	return nil
 }

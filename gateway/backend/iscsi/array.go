@@ -52,6 +52,7 @@ type Array struct {
 
 		registered bool // our reservation was held
 		ceded      bool // since it was last served, others have been found to have it
+		altered    bool // nor has it been served since it was found smaller, or with other blocks
 		untold     untold
 	}
 }

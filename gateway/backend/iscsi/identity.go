@@ -65,8 +65,10 @@ func (a *Array) measure(ctx context.Context, s *initiator.Session) error {
 	case capacity.BlockSize != 512 && capacity.BlockSize != 4096, a.opts.BlockSize%capacity.BlockSize != 0:
 		return fmt.Errorf("%w: it has %d bytes, and the volume is to serve %d", errBlocks, capacity.BlockSize, a.opts.BlockSize)
 	case before != nil && before.LogicalBlock != info.LogicalBlock:
+		a.alter()
 		return fmt.Errorf("%w: it had %d bytes before, and now has %d", errBlocks, before.LogicalBlock, info.LogicalBlock)
 	case before != nil && info.Size < before.Size:
+		a.alter()
 		return fmt.Errorf("%w: %d bytes, and %d before", errShrunk, info.Size, before.Size)
 	}
 	a.limits.Store(&limits)
@@ -77,6 +79,15 @@ func (a *Array) measure(ctx context.Context, s *initiator.Session) error {
 		a.mu.untold.resized = true
 	}
 	return nil
+}
+
+// alter notes that the LUN has been found smaller, or with other blocks. What it has when it is as it was before may be other than what is cached.
+func (a *Array) alter() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.mu.altered {
+		a.mu.altered, a.mu.untold.unproven = true, true
+	}
 }
 
 // describe puts together what a LUN tells. blockSize is what the volume serves: a rest at the end that is smaller is not used.

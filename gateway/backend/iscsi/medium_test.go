@@ -93,6 +93,40 @@ func TestALUNThatHasShrunkIsNotServed(t *testing.T) {
 	}
 }
 
+// What was cached of the part that was taken away is gone, though the LUN is as large again; likewise after it was formatted.
+func TestWhatIsCachedOfALUNThatWasAnotherMeanwhileIsUnproven(t *testing.T) {
+	for name, c := range map[string]struct {
+		before func(i *cachecore.ArrayInfo)
+		want   error
+	}{
+		"smaller":      {func(i *cachecore.ArrayInfo) { i.Size *= 2 }, errShrunk},
+		"other blocks": {func(i *cachecore.ArrayInfo) { i.LogicalBlock = 4096 }, errBlocks},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, cached, 1)
+			o := f.options()
+			seen := events(&o)
+			a := open(t, o)
+			now := a.Info()
+			before := now
+			c.before(&before)
+			a.info.Store(&before)
+			f.attend(sense{6, 0x2a, 9})
+			if err := a.ReadAt(t.Context(), make([]byte, 4096), 0); !errors.Is(err, c.want) {
+				t.Fatal(err)
+			}
+			if e := receive(t, seen); e.Available || !e.Unproven {
+				t.Fatalf("%+v", e)
+			}
+			a.info.Store(&now)
+			if e := receive(t, seen); !e.Available || e.Unproven {
+				t.Fatalf("told twice, or not back: %+v", e)
+			}
+			expect(t, a, 0, make([]byte, 4096))
+		})
+	}
+}
+
 func TestABlockSizeThatDoesNotFitIsRefused(t *testing.T) {
 	s := newSAN(t, cachecore.ArrayInfo{Size: diskSize, LogicalBlock: 4096})
 	if _, err := Open(t.Context(), options(t, s.portal)); !errors.Is(err, errBlocks) {

@@ -144,7 +144,7 @@ func (a *Array) serve(p *path, s *initiator.Session) error {
 	if !a.intact(p, s) {
 		return errAgain
 	}
-	a.mu.untold, a.mu.ceded = untold{}, false
+	a.mu.untold, a.mu.ceded, a.mu.altered = untold{}, false, false
 	a.opened.Store(true)
 	if a.mu.deadline != nil {
 		a.mu.deadline.Stop()

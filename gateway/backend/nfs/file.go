@@ -50,6 +50,7 @@ type File struct {
 		sync.Mutex
 		ledger ledger
 		gone   error // why the file can't be used though the filer can; nil: it can
+		cut    bool  // it has been found shorter than Info says, and is not known to be as long again
 	}
 }
 
@@ -118,6 +119,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) error {
 			return err
 		}
 		if r.Count == 0 {
+			f.foundCut()
 			return fmt.Errorf("read %d bytes at %d of %s: %w", len(p), off, f.opts.Path, errCut)
 		}
 		n += int(r.Count)

@@ -222,6 +222,25 @@ func TestAFileThatWasCutFailsReadsAndKeepsItsSize(t *testing.T) {
 	})
 }
 
+// What was cached of the part that was cut is gone.
+func TestWhatIsCachedOfAFileThatWasCutAndHasGrownAgainIsUnproven(t *testing.T) {
+	for name, found := range map[string]func(t *testing.T, a *File){
+		"by the poll": func(*testing.T, *File) { time.Sleep(2 * pollInterval) },
+		"by a read":   func(t *testing.T, a *File) { _ = a.ReadAt(t.Context(), make([]byte, block), 63*block) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk(t, func(t *testing.T, a *File, s *san, e *fileEvents) {
+				user(t, s.mem).Truncate(a.handle, 10*block)
+				found(t, a)
+				told(t, e)
+				user(t, s.mem).Truncate(a.handle, 64*block)
+				time.Sleep(2 * pollInterval)
+				told(t, e, FileEvent{Available: true, Unproven: true})
+			})
+		})
+	}
+}
+
 func TestAFileThatIsRemovedIsUnavailable(t *testing.T) {
 	disk(t, func(t *testing.T, a *File, s *san, e *fileEvents) {
 		mine := s.mem

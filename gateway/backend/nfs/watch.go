@@ -61,9 +61,10 @@ func (f *File) look(ctx context.Context) {
 	f.mu.Lock()
 	f.mu.gone = err
 	f.mu.Unlock()
+	regrown := err == nil && f.regrown(&r.Attr)
 	resized := err == nil && f.resize(&r.Attr)
 	f.tell(func(e *FileEvent) {
-		e.Resized = resized
+		e.Unproven, e.Resized = regrown, resized
 		switch up := f.filer.health.event(); {
 		case !up.Available:
 		case err != nil:
@@ -72,6 +73,22 @@ func (f *File) look(ctx context.Context) {
 			e.Available, e.Reason = true, ""
 		}
 	})
+}
+
+// foundCut notes that the file is shorter than Info says.
+func (f *File) foundCut() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.cut = true
+}
+
+// regrown says whether the file is as long again as it was before others cut it: what it has there is other than what is cached.
+func (f *File) regrown(attr *wire.Attr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	was := f.mu.cut
+	f.mu.cut = f.infoOf(attr).Size < f.Info().Size
+	return was && !f.mu.cut
 }
 
 // resize follows a file that has grown. One that was cut keeps its size here: what is gone of it can't be read.
