@@ -25,8 +25,9 @@ func newBook(dev device.Device, b superblock) *book {
 	return &book{dev: dev, id: b.id, layout: b.layout, buf: device.Buffer(2 * pageSpan)}
 }
 
-// pages is how many one half holds; marks how many entries a restatement may have, so that as much room is left for new ones.
+// pages is how many one half holds; most how many entries; marks how many a restatement may have, so that as much room is left for new ones.
 func (b *book) pages() uint32 { return b.layout.ledgerHalf / pageCopies }
+func (b *book) most() int     { return int(b.pages()) * pageEntries }
 func (b *book) marks() int    { return int(b.pages()/2) * pageEntries }
 func (b *book) full() bool    { return b.index == b.pages() }
 

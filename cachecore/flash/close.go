@@ -107,8 +107,8 @@ func (s *Store) validIn(sh *shard, at *place, slot uint32, bits []byte) {
 func (s *Store) Withdraw(ctx context.Context) error {
 	err := s.await(ctx, func() error { return eraseSuperblocks(s.dev) })
 	if err == nil {
+		s.health.down.Store(true) // first: nothing is invalidated once it has left
 		s.left.Store(true)
-		s.health.down.Store(true)
 		err = s.calls.Close(ctx)
 	}
 	if err == nil {

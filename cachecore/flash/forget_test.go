@@ -232,3 +232,69 @@ func TestADeviceThatCannotDiscardIsAskedOnce(t *testing.T) {
 	}
 	r.close()
 }
+
+// Who has a file's cache dropped may give the handle back while somebody else's drop by it is on its way: nobody is left who uses the object.
+func TestAHandleThatIsGivenBackDuringADropIsGivenBack(t *testing.T) {
+	r := rigFor(t, 8, Options{})
+	o := r.object(keyOf(1))
+	id, whole := o.id.Load(), r.s.shardOf(o.hash, wholeObject)
+	whole.mu.Lock() // the drop can't make its mark
+	dropped := make(chan error, 1)
+	go func() { dropped <- o.Drop(bg) }()
+	for begun := false; !begun; runtime.Gosched() {
+		_, known := r.s.objects.get(id)
+		begun = !known
+	}
+	o.Detach()
+	whole.mu.Unlock()
+	if err := <-dropped; err != nil {
+		t.Fatal(err)
+	}
+	if n, known := r.s.objects.inUse, r.s.objects.count(); n != 0 || known != 0 {
+		t.Errorf("%d objects are in use, of %d", n, known)
+	}
+}
+
+// Two drops by one handle, of which the second begins before the first has ended, leave it one claim.
+func TestAHandleHasOneClaimHoweverManyDropIt(t *testing.T) {
+	r := rigFor(t, 8, Options{})
+	o := r.object(keyOf(1))
+	id := o.id.Load()
+	for range 2 {
+		if err := o.drop(bg, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Detach()
+	if n, known := r.s.objects.inUse, r.s.objects.count(); n != 0 || known != 0 {
+		t.Errorf("%d objects are in use, of %d", n, known)
+	}
+}
+
+// A region that can be reclaimed has let its buffer go: else it would let go of one that it is given with its next content.
+func TestARegionThatIsStoredHasNoBuffer(t *testing.T) {
+	r := rigFor(t, 8, Options{})
+	r.cache(keyOf(1), 0, 8)
+	r.s.fill.mu.Lock()
+	region := r.s.fill.current.region
+	r.s.fill.seal()
+	region.mu.Lock() // its buffer can't be let go
+	r.s.fill.mu.Unlock()
+	stored := func() bool {
+		r.s.fill.mu.Lock()
+		defer r.s.fill.mu.Unlock()
+		return len(r.s.fill.stored) > 0
+	}
+	for range 100000 {
+		if stored() {
+			t.Error("it is stored with its buffer")
+			break
+		}
+		runtime.Gosched()
+	}
+	region.mu.Unlock()
+	r.quiet()
+	if !stored() {
+		t.Error("it is not stored")
+	}
+}

@@ -186,3 +186,41 @@ func TestG3_AWriteOverTheEndOfAnExtentMarksBoth(t *testing.T) {
 		r.close()
 	}
 }
+
+// A killed life left as many marks as half the ledger holds, and two copies of blocks, of which the older one's mark was on its way: the restatement has
+// one more.
+func TestG3_MoreMarksThanTheLedgerHoldsAreNotWrittenBehindIt(t *testing.T) {
+	r := newRig(t, 40, Options{})
+	k := keyOf(1)
+	r.offer(k, 0, 8)
+	first, second := r.object(k).Prepare(0, 8), r.object(k).Prepare(0, 8)
+	for _, batch := range []*Batch{&first, &second} {
+		for i := range 8 {
+			r.fill(batch.Bytes(i), k, cachecore.Block(i))
+		}
+		batch.Publish()
+		r.quiet()
+	}
+	r.spill()
+	b := r.s.ledger.book
+	var entries []entry
+	for x := range b.pages() * pageEntries {
+		entries = append(entries, entry{extent{keyOf(255), x}, r.s.sealed.Load() + 1})
+	}
+	if err := b.restate(r.s.ledger.standing, entries); err != nil {
+		t.Fatal(err)
+	}
+	r.cut()
+	if b := r.s.ledger.book; b.index > b.pages() {
+		t.Errorf("%d pages in a half of %d", b.index, b.pages())
+	}
+	if n := r.check(k, 0, 8); n != 8 {
+		t.Errorf("%d of 8 blocks are found", n)
+	}
+	r.write(k, 0, 1)
+	r.cut()
+	if n := r.check(k, 0, 8); n != 0 {
+		t.Errorf("%d blocks are back of what was void", n)
+	}
+	r.close()
+}

@@ -3,6 +3,7 @@ package flash
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"forebay/cachecore"
@@ -17,6 +18,9 @@ type Object struct {
 
 	id      atomic.Uint32 // changes with a Drop; 0: nothing can be cached
 	dropped atomic.Uint64 // ticket of the last Drop
+
+	naming   sync.Mutex // held while the number changes; before objects.mu
+	detached bool       // a drop that is under way has no use of its number; guarded by naming
 }
 
 // Attach begins to serve an object under the epoch now. What the device has of it counts if all of it was offered under epochs from since on:
@@ -72,8 +76,18 @@ func (o *Object) drop(ctx context.Context, id uint32) error {
 	if !o.s.health.down.Load() {
 		o.dropped.Store(o.s.markWhole(o.key, o.hash))
 	}
-	o.id.Store(o.s.objects.rename(o.key, o.epoch))
+	o.rename()
 	return o.s.settle(ctx, o.dropped.Load())
+}
+
+func (o *Object) rename() {
+	o.naming.Lock()
+	defer o.naming.Unlock()
+	o.s.objects.drop(o.id.Load()) // another drop may have been faster
+	o.id.Store(o.s.objects.rename(o.key, o.epoch))
+	if o.detached {
+		o.s.objects.detach(o.id.Load())
+	}
 }
 
 func (s *Store) markWhole(k Key, hash uint64) uint64 {
@@ -92,7 +106,12 @@ func (s *Store) droppedAt(k Key, hash uint64) uint64 {
 }
 
 // Detach ends the use of the handle. What is cached stays, for the next Attach.
-func (o *Object) Detach() { o.s.objects.detach(o.id.Load()) }
+func (o *Object) Detach() {
+	o.naming.Lock()
+	defer o.naming.Unlock()
+	o.detached = true
+	o.s.objects.detach(o.id.Load())
+}
 
 // number is under which the object's blocks are found; 0: nothing is, as another handle has dropped it.
 func (o *Object) number() uint32 {

@@ -61,8 +61,11 @@ func (s *Store) restore(book *book, a *account) error {
 		sh := s.shardOf(s.hash(e.extent.key), e.extent.n)
 		sh.marks[e.extent] = mark{below: e.below}
 	}
-	st := standing{slots: a.slots, floor: a.floor, void: a.void}
-	if err := book.restate(st, a.entries()); err != nil {
+	st, entries := standing{slots: a.slots, floor: a.floor, void: a.void}, a.entries()
+	if len(entries) > book.most() { // with those of replaces: one takes their place, as in ledger.restate
+		st.void, entries = l.next, nil
+	}
+	if err := book.restate(st, entries); err != nil {
 		return err
 	}
 	book.dev = s.dev

@@ -13,8 +13,8 @@ func (s *Store) write() {
 		if err := s.writeRegion(b); err != nil {
 			return // the guard has told all; nothing is written any more
 		}
+		b.region.settle() // before it is stored: from then on it may be reclaimed, and the region have another buffer
 		s.fill.store(b)
-		b.region.settle()
 	}
 }
 

@@ -88,6 +88,7 @@ type Array struct {
 		limit     int64         // bytes of data that close an interval
 		backlog   int64         // bytes of their records
 		shut      chan struct{} // made while writes wait: closed when they go on
+		raising   bool          // the base is being raised, or may have been: what would be logged may not count
 		direct    int           // writes at the array
 		written   uint64        // changes that the array has answered, so far
 		flushed   uint64        // how many of them a flush has covered

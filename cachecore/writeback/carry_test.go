@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,6 +250,47 @@ func TestB5_WriteBackIsGoneBackToWhenDrainingHasEnded(t *testing.T) {
 		if r.state() != Back {
 			t.Errorf("%v", r.state())
 		}
+	})
+}
+
+// The array goes away while writes are held for what is left: write-back that is asked for then doesn't wait for it, as the base is what it was.
+func TestB5_WriteBackIsGoneBackToWhileTheArrayIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		var away atomic.Bool
+		r.mem.Intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+			if op.Kind == arraytest.Write && at == arraytest.Before {
+				time.Sleep(10 * time.Millisecond) // so that a rate is known, and it takes little time to carry the rest
+			}
+			if away.Load() {
+				return cachecore.ErrUnavailable
+			}
+			return nil
+		})
+		r.run()
+		r.write(0, of('a', mib))
+		r.settled()
+		away.Store(true)
+		r.write(0, of('b', blk))
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		held := r.WriteAt(t.Context(), of('c', blk), blk, cachecore.WriteOptions{})
+		base := r.ledger.base()
+		if err := r.SetMode(Back); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.WriteAt(t.Context(), of('c', blk), blk, cachecore.WriteOptions{}); held == nil || err != nil {
+			t.Errorf("writes were held: %v; afterwards: %v", held, err)
+		}
+		away.Store(false)
+		r.settled()
+		r.onArray(0, append(of('b', blk), of('c', blk)...))
+		if now := r.ledger.base(); r.state() != Back || now != base {
+			t.Errorf("%v, the base is %d, was %d", r.state(), now, base)
+		}
+		r.end()
 	})
 }
 

@@ -70,7 +70,7 @@ func (a *Array) next(now time.Time) (*interval, time.Duration) {
 		return oldest, 0
 	case oldest.records == 0:
 		return nil, idlePause
-	case oldest.size < a.mu.limit && !a.short.Load() && a.mu.mode == Back && now.Sub(oldest.began) < a.opts.IntervalAge:
+	case !oldest.awaited && oldest.size < a.mu.limit && !a.short.Load() && a.mu.mode == Back && now.Sub(oldest.began) < a.opts.IntervalAge:
 		return nil, a.opts.IntervalAge - now.Sub(oldest.began)
 	}
 	a.short.Store(false)
@@ -121,7 +121,11 @@ func (a *Array) carry(ctx context.Context, iv *interval) bool {
 		}
 	}
 	a.stick(nil)
-	a.rate.carried(iv.size, time.Since(start))
+	if took := time.Since(start); iv.size > 0 {
+		a.rate.carried(iv.size, took)
+	} else {
+		a.rate.cleared(iv.records, took)
+	}
 	return a.retire(ctx, iv)
 }
 
@@ -190,6 +194,9 @@ func (a *Array) stir() {
 // destage is one attempt at an interval: what reads as zeros first, and where objects end, as data may lie over it, then the data, then a flush (PROTOCOL E1).
 func (a *Array) destage(ctx context.Context, iv *interval) error {
 	before := a.life()
+	a.mu.Lock()
+	written := a.mu.written
+	a.mu.Unlock()
 	for _, s := range iv.index.bare {
 		if err := a.clear(ctx, s); err != nil {
 			return fmt.Errorf("clear %d bytes at %d: %w", s.to-s.from, s.from, err)
@@ -210,6 +217,7 @@ func (a *Array) destage(ctx context.Context, iv *interval) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.mu.flushed = max(a.mu.flushed, written) // what was written directly before the mode changed, too
 	a.settledNow()
 	return nil
 }

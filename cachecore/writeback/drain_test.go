@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +52,40 @@ func TestB5_NoWriteWaitsForTheBacklogWhileItIsDrained(t *testing.T) {
 		t.Logf("%d writes meanwhile, the longest took %v", writes, longest)
 		if longest > 3*time.Second {
 			t.Errorf("a write took %v", longest)
+		}
+		r.end()
+	})
+}
+
+// Of what a client zeroes and gives back there are no data by which the array's rate would be known: draining ends all the same while it goes on.
+func TestB5_DrainingEndsUnderAStreamOfRecordsWithoutData(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back)
+		r.mem.Intercept(func(_ context.Context, op arraytest.Op, at arraytest.Stage) error {
+			if op.Kind != arraytest.Flush && at == arraytest.Before {
+				time.Sleep(10 * time.Millisecond)
+			}
+			return nil
+		})
+		r.run()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range int64(4) {
+			all.Go(func() {
+				for n := int64(0); ctx.Err() == nil && r.state() != Through; n++ {
+					_ = r.Unmap(ctx, (n%16*4+i)*blk, blk)
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		if err := r.SetMode(Through); err != nil {
+			t.Fatal(err)
+		}
+		all.Wait()
+		if r.state() != Through {
+			t.Errorf("it is not drained: %+v", r.Status())
 		}
 		r.end()
 	})

@@ -68,13 +68,27 @@ func (a *Array) cover(ctx context.Context) error {
 // Drain waits until the array has all that was answered before.
 func (a *Array) Drain(ctx context.Context) error { return a.sync(ctx) }
 
+// maxIntervals bounds how many there are while the array is away, and those who wait for it give up and come again: reads look into each.
+const maxIntervals = 64
+
 // sync waits until the array has, and has flushed, all records that were answered before, and they don't count any more: a replay does not undo what is
 // done to the array afterwards. It fails if the array refuses them; one that is away is waited for.
 func (a *Array) sync(ctx context.Context) error {
 	a.mu.Lock()
-	last := a.cut()
+	last := a.due()
 	a.mu.Unlock()
 	return a.gone(ctx, last, false)
+}
+
+// due is cut, unless there are many intervals by now: the open one is shared with what comes later then, and closed when its turn comes. a.mu is held.
+func (a *Array) due() *interval {
+	open := a.open()
+	if open.records == 0 || len(a.mu.intervals) < maxIntervals { // one without records might never have any
+		return a.cut()
+	}
+	open.awaited = true
+	a.poke()
+	return open
 }
 
 // cut closes the open interval and returns the last of which the array, or the log, has not said that it is done; nil: there is none. a.mu is held.

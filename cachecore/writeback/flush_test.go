@@ -77,6 +77,51 @@ func TestAFlushOfWhatTheLogHasDoesNotAskTheArray(t *testing.T) {
 	}
 }
 
+// What the array answered before write-back began has been flushed with the first interval: a client's flush doesn't need the array for that.
+func TestE2_AnIntervalsFlushCoversWhatWasWrittenDirectlyBefore(t *testing.T) {
+	r := newRig(t, Through)
+	r.run()
+	r.write(0, of('a', blk))
+	if err := r.SetMode(Back); err != nil {
+		t.Fatal(err)
+	}
+	r.write(blk, of('b', blk))
+	r.settled()
+	r.end()
+	r.mem.Intercept(func(_ context.Context, op arraytest.Op, _ arraytest.Stage) error {
+		t.Errorf("the array is asked to %v", op.Kind)
+		return cachecore.ErrUnavailable
+	})
+	if err := r.Flush(t.Context()); err != nil || r.Unflushed() {
+		t.Errorf("%v, and something is left unflushed: %v", err, r.Unflushed())
+	}
+	r.mem.Intercept(nil)
+	r.mem.Crash(nil)
+	r.onArray(0, append(of('a', blk), of('b', blk)...))
+}
+
+// A write that is answered directly while an interval's flush is under way is not covered by that.
+func TestE2_AnIntervalsFlushDoesNotCoverADirectWriteThatCameBesideIt(t *testing.T) {
+	r := newRig(t, Back)
+	if err := r.Flush(t.Context()); err != nil { // of an earlier life
+		t.Fatal(err)
+	}
+	r.write(0, of('a', blk))
+	flush := r.mem.Hold(arraytest.After, flushes)
+	r.run()
+	go func() { _ = r.sync(context.Background()) }()
+	<-flush.Arrived()
+	r.mu.Lock()
+	r.mu.direct++ // one that began before the mode changed
+	r.mu.Unlock()
+	r.endDirect(nil)
+	flush.Release(nil)
+	r.settled()
+	if !r.Unflushed() {
+		t.Error("nobody knows of it")
+	}
+}
+
 // What the array has not flushed is not flushed.
 func TestE2_AFlushThatTheArrayFailsFails(t *testing.T) {
 	r := newRig(t, Through)

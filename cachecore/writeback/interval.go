@@ -19,7 +19,8 @@ type interval struct {
 	size    int64               // bytes of all records' data, as they came
 	pending int                 // appended, and not answered
 	closed  bool
-	readers int // that may be reading where its index says
+	awaited bool // it is to be closed and carried when it is the oldest
+	readers int  // that may be reading where its index says
 
 	quiet chan struct{} // closed when it is closed and nothing is pending; made by close
 	free  chan struct{} // closed when nobody reads there; made by retire

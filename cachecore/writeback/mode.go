@@ -33,9 +33,10 @@ func (a *Array) SetMode(m Mode) error {
 		if m == Back {
 			return fmt.Errorf("write-back is not to be had: %w", a.mu.cause)
 		}
-	case m == Back && a.mu.mode == Draining && a.mu.shut != nil: // it ends as it has begun, and goes on as wanted
+	case m == Back && a.mu.raising: // it ends as it has begun, and goes on as wanted
 	case m == Back:
 		a.mu.mode = Back
+		a.unshut()
 	case a.mu.mode == Back:
 		a.mu.mode = Draining
 		a.poke()
@@ -58,7 +59,7 @@ func (a *Array) settle(ctx context.Context) error {
 	}
 	a.mu.Lock()
 	dead := a.mu.mode == Dead
-	a.mu.epoch = epoch
+	a.mu.epoch, a.mu.raising = epoch, false
 	a.mu.mode = Through
 	if a.mu.wanted == Back && !dead { // asked for again meanwhile
 		a.mu.mode = Back
@@ -78,7 +79,7 @@ func (a *Array) settle(ctx context.Context) error {
 // drained says whether the array has all records and no more can come, because writes are held: as soon as what is left takes little time, which it
 // doesn't during a barrier's hold, or the log is dead.
 func (a *Array) drained() bool {
-	rate := a.rate.incoming()
+	rate := a.rate.ending()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.mu.mode != Draining && a.mu.mode != Dead {
@@ -89,7 +90,8 @@ func (a *Array) drained() bool {
 	if near {
 		a.holdWrites()
 	}
-	return a.mu.shut != nil && len(a.mu.intervals) == 1 && a.open().records == 0 && a.open().pending == 0
+	a.mu.raising = a.mu.raising || a.mu.shut != nil && len(a.mu.intervals) == 1 && a.open().records == 0 && a.open().pending == 0
+	return a.mu.raising
 }
 
 // holdWrites has writes wait. a.mu is held.

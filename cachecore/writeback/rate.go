@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 type rate struct {
 	mu     sync.Mutex
 	bytes  float64 // of records a second, as they came
+	bare   float64 // the same of intervals that had no data, by their overhead
 	most   int     // transfers at a time
 	borne  float64 // that reads bear
 	moving int     // under way
@@ -44,6 +46,13 @@ func (r *rate) incoming() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.bytes
+}
+
+// ending is incoming for who drains: if no data have come, what carries records without any is known.
+func (r *rate) ending() float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return cmp.Or(r.bytes, r.bare)
 }
 
 // reading is a read of the array of so many bytes, until the returned function is called.
@@ -137,15 +146,20 @@ func (r *rate) signal() {
 }
 
 // carried notes an interval of records of so many bytes.
-func (r *rate) carried(size int64, took time.Duration) {
+func (r *rate) carried(size int64, took time.Duration) { r.learn(&r.bytes, size, took) }
+
+// cleared notes an interval of so many records that have no data.
+func (r *rate) cleared(records int64, took time.Duration) { r.learn(&r.bare, records*overhead, took) }
+
+func (r *rate) learn(mean *float64, n int64, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if took <= 0 || size == 0 {
+	if took <= 0 || n == 0 {
 		return
 	}
-	now := float64(size) / took.Seconds()
-	if r.bytes == 0 {
-		r.bytes = now
+	now := float64(n) / took.Seconds()
+	if *mean == 0 {
+		*mean = now
 	}
-	r.bytes += (now - r.bytes) / 4
+	*mean += (now - *mean) / 4
 }

@@ -153,3 +153,39 @@ func TestTheStatusForgetsWhyWriteThroughCouldNotBegin(t *testing.T) {
 		r.end()
 	})
 }
+
+// A client whose durable writes can't be answered, as the log doesn't last and the array is away, gives them up and writes again, for as long as that
+// takes: reads don't look into an interval for each.
+func TestWritesThatAreGivenUpAndComeAgainMakeNoMoreIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Back, func(o *Options) { o.Durable, o.IntervalAge = false, time.Hour })
+		r.mem.Intercept(writesFail(cachecore.ErrUnavailable))
+		r.run()
+		for i := range 10 * maxIntervals {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			err := r.WriteAt(ctx, of(byte(i), blk), int64(i%7)*blk, cachecore.WriteOptions{FUA: true})
+			if cancel(); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("write %d: %v", i, err)
+			}
+		}
+		r.mu.Lock()
+		n := len(r.mu.intervals)
+		r.mu.Unlock()
+		if n > maxIntervals {
+			t.Errorf("%d intervals", n)
+		}
+		r.mem.Intercept(nil)
+		began := time.Now()
+		if err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("the flush took %v", took)
+		}
+		r.mem.Crash(nil)
+		for i := 10*maxIntervals - 7; i < 10*maxIntervals; i++ {
+			r.onArray(int64(i%7)*blk, of(byte(i), blk))
+		}
+		r.end()
+	})
+}

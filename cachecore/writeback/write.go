@@ -88,7 +88,7 @@ func (a *Array) nextMode(ctx context.Context) bool {
 // meanwhile waits for it. So it is not waited for an array that is away while that is no matter to writes.
 func (a *Array) directly(ctx context.Context, call func(context.Context) error) error {
 	a.mu.Lock()
-	last := a.cut()
+	last := a.due()
 	a.mu.Unlock()
 	err := a.gone(ctx, last, true)
 	if err == nil {

@@ -99,8 +99,11 @@ func (e *Export) meet(h nfs.Handle, asked uint64, a *nfs.PostOpAttr) {
 func (n *node) first(asked uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.mu.view == (view{}) && n.born <= asked
+	return n.isFirst(asked)
 }
+
+// isFirst is first with n.mu held.
+func (n *node) isFirst(asked uint64) bool { return n.mu.view == (view{}) && n.born <= asked }
 
 func (e *Export) accessNow(c *nfs.Caller, a *nfs.AccessArgs, r *nfs.AccessResult) bool {
 	n := e.table.find(a.Object)

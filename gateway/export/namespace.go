@@ -41,8 +41,9 @@ func truncates(a nfs.Message) bool {
 func (e *Export) made(r *nfs.CreateResult, asked uint64, truncated bool) {
 	n := e.table.use(r.Object.Value)
 	defer e.table.letGo(n)
-	first, now := n.first(asked), time.Now()
+	now := time.Now()
 	n.mu.Lock()
+	first := n.isFirst(asked)
 	if truncated {
 		n.mu.view.drop()
 		n.forget()

@@ -59,6 +59,38 @@ func removedMeanwhile(t *testing.T) {
 	}
 }
 
+// A REMOVE waits for the file behind its name while another takes that name: it finds the other one without records, and keeps WRITEs of it out.
+func TestAFileThatTakesANameIsNotWrittenWhileThatIsRemoved(t *testing.T) {
+	synctest.Test(t, removedBehindARename)
+}
+
+func removedBehindARename(t *testing.T) {
+	r := newRig(t, slow)
+	h, dir := r.mem.Put("a", nil), r.mem.Root()
+	r.mem.Put("b", nil)
+	rename, remove := r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcRename)), r.mem.Hold(nfstest.Before, nfstest.Only(nfs.ProcRemove))
+	renamed, removed, written := make(chan nfs.Status, 1), make(chan nfs.Status, 1), make(chan nfs.Status, 1)
+	go func() { renamed <- r.root.Rename(dir, "a", dir, "b").Status }()
+	synctest.Wait()
+	go func() { removed <- r.root.Remove(dir, "b").Status }()
+	synctest.Wait() // for what the name leads to yet
+	rename.Release()
+	synctest.Wait()
+	go func() { written <- r.root.Write(h, 0, nfs.FileSync, []byte("content")).Status }()
+	synctest.Wait()
+	remove.Release()
+	if s, then := <-renamed, <-removed; s != nfs.OK || then != nfs.OK {
+		t.Errorf("RENAME: %v, REMOVE: %v", s, then)
+	}
+	if s := <-written; s != nfs.ErrStale {
+		t.Errorf("WRITE: %v", s)
+	}
+	r.drain()
+	if r.Parked() != 0 {
+		t.Error("it is parked")
+	}
+}
+
 // A filer that can't say now what is behind a name is not asked to empty that.
 func TestACreateEmptiesNothingUnseen(t *testing.T) {
 	for _, status := range []nfs.Status{nfs.ErrJukebox, nfs.ErrIO, nfs.ErrServerFault, nfs.ErrAcces} {

@@ -34,6 +34,7 @@ type file struct {
 	dirty  bool
 	moving bool
 	ended  uint64 // the turn of the last change: what the filer was asked before is older
+	names  uint64 // the turn of the last change of its names
 	writer nfs.Caller
 	wrote  bool // there is a writer
 	rights []right
@@ -148,10 +149,17 @@ func (f *file) changed(turn uint64, a *nfs.PostOpAttr, mtime, rights bool) {
 func (f *file) renamed(turn uint64, emptied bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.named, f.ended = true, turn
+	f.named, f.ended, f.names = true, turn, turn
 	if emptied {
 		f.unknown(turn)
 	}
+}
+
+// renamedSince says whether that was after a turn.
+func (f *file) renamedSince(turn uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.names > turn
 }
 
 // unknown notes a change of which the filer has said nothing: what it says next of the file is taken as it is. f.mu is held.

@@ -24,8 +24,9 @@ func (s *FileSystem) rename(ctx context.Context, c *nfs.Caller, p nfs.Procedure,
 	return nil
 }
 
-// renameFound is rename of what is behind the names. again: it has emptied another file, that has records.
+// renameFound is rename of what is behind the names. again: it has emptied another file, that has records, or the names may lead elsewhere by now.
 func (s *FileSystem) renameFound(ctx context.Context, c *nfs.Caller, p nfs.Procedure, a, r nfs.Message) (again bool, err error) {
+	looked := s.turn()
 	files, err := s.behind(ctx, c, a)
 	defer func() {
 		for _, f := range files {
@@ -45,6 +46,9 @@ func (s *FileSystem) renameFound(ctx context.Context, c *nfs.Caller, p nfs.Proce
 		return false, err
 	}
 	defer release()
+	if slices.ContainsFunc(files, func(f *file) bool { return f.renamedSince(looked) }) && !s.stillBehind(ctx, c, a, files) {
+		return true, nil
+	}
 	since := s.turn()
 	err = s.opts.Files.Do(ctx, c, p, a, r)
 	for _, f := range files { // it may be gone, or empty
@@ -122,6 +126,15 @@ func (s *FileSystem) behind(ctx context.Context, c *nfs.Caller, a nfs.Message) (
 		}
 	}
 	return files, nil
+}
+
+// stillBehind says whether names lead where they did, before others that were waited for changed them.
+func (s *FileSystem) stillBehind(ctx context.Context, c *nfs.Caller, a nfs.Message, files []*file) bool {
+	now, err := s.behind(ctx, c, a)
+	for _, f := range now {
+		s.letGo(f)
+	}
+	return err == nil && slices.Equal(now, files)
 }
 
 // lookUp gives a slot to the file behind a name, to be let go; nil: there is nothing, or what has no content. A filer that doesn't say what there is is

@@ -19,7 +19,8 @@ import (
 // removes the directory; after the next start the file is served again.
 type parks struct {
 	dir    string
-	saving sync.Mutex // held while something is saved; before mu
+	saving sync.Mutex      // held while something is saved; before mu
+	saved  map[string]bool // what has been of the interval that is being carried, by handle and line: tries are as many as an outage lasts; guarded by saving
 
 	mu   sync.Mutex
 	held map[string]bool // by handle
@@ -27,7 +28,7 @@ type parks struct {
 
 // open finds what was parked in earlier lives.
 func (p *parks) open(dir string) error {
-	p.dir, p.held = dir, map[string]bool{}
+	p.dir, p.held, p.saved = dir, map[string]bool{}, map[string]bool{}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -83,6 +84,10 @@ func (p *parks) resize(h nfs.Handle, size uint64, reason error) error {
 func (p *parks) save(h nfs.Handle, change func(data *os.File) error, line string, reason error) error {
 	p.saving.Lock()
 	defer p.saving.Unlock()
+	this := string(h) + " " + line
+	if p.saved[this] {
+		return nil
+	}
 	dir := p.path(h)
 	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("save what the filer refuses: %w", err)
@@ -99,7 +104,15 @@ func (p *parks) save(h nfs.Handle, change func(data *os.File) error, line string
 	if err := errors.Join(steps...); err != nil {
 		return fmt.Errorf("save what the filer refuses: %w", err)
 	}
+	p.saved[this] = true
 	return nil
+}
+
+// carried is the end of an interval: the next one has content of its own.
+func (p *parks) carried() {
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	clear(p.saved)
 }
 
 func (p *parks) hold(h nfs.Handle) {

@@ -65,8 +65,9 @@ func (s *FileSystem) unlogged(f *file, before mark) {
 	}
 }
 
-// Trim implements writeback.Log.
+// Trim implements writeback.Log. It comes between two intervals.
 func (l *log) Trim(shard writelog.Shard, upto cachecore.Seq) error {
+	l.system.parks.carried()
 	err := l.Log.Trim(shard, upto)
 	if err == nil { // else a replay may find them, until they are voided
 		l.system.trimmed(upto)

@@ -2,8 +2,10 @@ package staged
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,4 +176,89 @@ func writesLess(t *testing.T, first uint32) {
 	if len(began) < 3 || began[1].After(began[0]) != (first != 4) {
 		t.Errorf("it is written at %v", began)
 	}
+}
+
+// While another file can't be carried the interval is tried again and again: what is saved of it already is not saved each time.
+func TestE4_WhatIsSavedIsSavedOnceHoweverLongAnOutageLasts(t *testing.T) { synctest.Test(t, savedOnce) }
+
+func savedOnce(t *testing.T) {
+	r := newRig(t, slow)
+	refused, other := r.mem.Put("a", nil), r.mem.Put("b", nil)
+	var tries, back atomic.Int64
+	goOn := make(chan struct{})
+	r.over(func(c nfs.Caller, _ nfs.Procedure, a, res nfs.Message, next func(nfs.Caller) error) error {
+		w, ok := a.(*nfs.WriteArgs)
+		switch {
+		case !ok || len(w.Data) == 0:
+			return next(c)
+		case string(w.File) == string(refused):
+			<-goOn
+			res.(*nfs.WriteResult).Status = nfs.ErrDQuot
+			return nil
+		case back.Load() == 0:
+			tries.Add(1)
+			res.(*nfs.WriteResult).Status = nfs.ErrJukebox
+			return nil
+		}
+		return next(c)
+	})
+	r.write(refused, 0, []byte("first"))
+	r.write(other, 0, []byte("content"))
+	done := make(chan error, 1)
+	go func() { done <- r.array.Drain(context.Background()) }()
+	synctest.Wait()
+	r.write(refused, 0, []byte("again")) // of the next interval
+	close(goOn)
+	time.Sleep(10 * time.Second)
+	back.Store(1)
+	if err := <-done; err != nil || tries.Load() < 10 {
+		t.Fatalf("%v after %d tries", err, tries.Load())
+	}
+	r.drain()
+	dir := r.parks.path(refused)
+	data, err := os.ReadFile(filepath.Join(dir, "data"))
+	ranges, also := os.ReadFile(filepath.Join(dir, "ranges"))
+	if err != nil || also != nil || string(data) != "again" || string(ranges) != "0 5\n0 5\n" {
+		t.Errorf("after %d tries: %q (%v), ranges %q (%v)", tries.Load(), data, err, ranges, also)
+	}
+	r.kill()
+}
+
+// A filer that puts off what is carried to it for long is as one that is away: a change that has to wait for it says so, and keeps nobody out meanwhile.
+func TestAChangeDoesNotWaitForAFilerThatPutsOffWhatIsCarried(t *testing.T) {
+	synctest.Test(t, putOff)
+}
+
+func putOff(t *testing.T) {
+	r := newRig(t, slow)
+	h := r.mem.Put("a", nil)
+	files := &refuser{FileSystem: r.mem, which: func(_ nfs.Procedure, a nfs.Message) bool {
+		w, ok := a.(*nfs.WriteArgs)
+		return ok && len(w.Data) > 0
+	}, status: nfs.ErrJukebox}
+	r.kill()
+	r.files = files
+	r.start()
+	files.on.Store(true)
+	r.write(h, 0, []byte("content"))
+	ended, written := make(chan error, 1), make(chan nfs.Status, 1)
+	go func() {
+		a := nfs.SetAttrArgs{Object: h, Attr: nfs.SetAttr{Mode: nfs.Some(uint32(0o600))}}
+		ended <- r.Do(context.Background(), &nfs.Caller{}, nfs.ProcSetAttr, &a, new(nfs.WccResult))
+	}()
+	synctest.Wait()
+	go func() { written <- r.root.Write(h, 7, nfs.FileSync, []byte("more")).Status }()
+	time.Sleep(time.Second)
+	if len(ended) == 0 || len(written) == 0 {
+		t.Errorf("%d changes and %d WRITEs are answered", len(ended), len(written))
+	}
+	files.on.Store(false)
+	if err, s := <-ended, <-written; !errors.Is(err, nfs.ErrAway) || s != nfs.OK {
+		t.Errorf("SETATTR: %v, WRITE: %v", err, s)
+	}
+	r.drain()
+	if got := r.mem.Get("a"); string(got) != "contentmore" {
+		t.Errorf("the filer has %q", got)
+	}
+	r.kill()
 }

@@ -93,7 +93,8 @@ func (p *space) worded(proc nfs.Procedure, err error) error {
 		return fmt.Errorf("%w: %v: %w", cachecore.ErrUnavailable, proc, err)
 	case errors.Is(err, nfs.ErrOutcomeUnknown):
 		return fmt.Errorf("%w: %v: %w", cachecore.ErrUnknownOutcome, proc, err)
-	case errors.Is(err, nfs.ErrJukebox):
+	case errors.Is(err, nfs.ErrJukebox): // it may say so for as long as others are away
+		p.away()
 		return fmt.Errorf("%w: %v: %w", cachecore.ErrUnavailable, proc, err)
 	case errors.Is(err, nfs.ErrNoSpc):
 		return fmt.Errorf("%w: %v: %w", cachecore.ErrNoSpace, proc, err)

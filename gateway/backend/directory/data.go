@@ -131,7 +131,7 @@ func (d *Directory) writeLocked(c *nfs.Caller, f *file, o *object, data []byte, 
 			if err := mayWrite(c, o); err != nil {
 				return err
 			}
-			f.syncs.unstable.Store(true)
+			defer f.syncs.unstable.Store(true) // afterwards: a run that begins meanwhile may not cover it
 			n, err = pwrite(f.fd, data, off)
 			return err
 		})

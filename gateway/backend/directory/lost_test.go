@@ -125,3 +125,24 @@ func waitForSyscall(t *testing.T, number int) {
 		}
 	}
 }
+
+// A COMMIT comes while a WRITE is on its way to the kernel: the file is made durable again when it is closed, as the kernel may tell nobody afterwards that it
+// couldn't.
+func TestAWriteThatACommitOvertookIsMadeDurableWhenTheFileIsClosed(t *testing.T) {
+	on := newDisk(t, filepath.Join(folderIn(t, "/dev/shm"), "image"), 8<<20, withoutJournal)
+	d := open(t, on.export)
+	u := nfstest.User{T: t, FS: d}
+	f := makeFile(t, u, d.Root(), "f", 0o644)
+	expect(t, "WRITE", u.Write(f, 0, nfs.FileSync, []byte("a")).Status, nfs.OK)
+	thaw := on.freeze(t)
+	answer := make(chan nfs.Status, 1)
+	go func() { answer <- u.Write(f, 0, nfs.Unstable, []byte("b")).Status }()
+	waitForSyscall(t, unix.SYS_PWRITE64)
+	expect(t, "COMMIT", u.Commit(f).Status, nfs.OK)
+	thaw()
+	expect(t, "WRITE", <-answer, nfs.OK)
+	must(t, d.Close())
+	if got, err := os.ReadFile(filepath.Join(on.afterCrash(t).export, "f")); err != nil || string(got) != "b" {
+		t.Errorf("after a crash: %q, %v", got, err)
+	}
+}

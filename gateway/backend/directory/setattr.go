@@ -71,7 +71,7 @@ func (d *Directory) setSize(c *nfs.Caller, o *object, h nfs.Handle, size uint64)
 		if err := mayWrite(c, now); err != nil {
 			return err
 		}
-		f.syncs.unstable.Store(true)
+		defer f.syncs.unstable.Store(true)
 		return unix.Ftruncate(f.fd, int64(size))
 	})
 }
