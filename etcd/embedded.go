@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +20,12 @@ import (
 
 // EmbeddedOptions of StartEmbedded.
 type EmbeddedOptions struct {
-	Dir string // folder of this server alone, made if missing
-	Log zerolog.Logger
+	Dir   string // folder of this server alone, made if missing
+	Log   zerolog.Logger
+	Quota int64 // bytes that the database may have before nothing can be changed any more; 0: 2 GiB
 }
+
+const defaultQuota = 2 << 30
 
 // Embedded is an etcd server in this process, alone, which listens on a unix socket in its folder and nowhere else. What it calls fatal
 // ends the server and not the process.
@@ -30,6 +34,7 @@ type Embedded struct {
 	server *embed.Etcd
 	client *clientv3.Client
 	failed failure
+	quota  int64
 
 	log      *zapCore
 	close    sync.Once
@@ -51,7 +56,7 @@ func StartEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded etcd: %w", err)
 	}
-	e := &Embedded{dir: dir, log: newZapCore(o.Log), failed: make(failure, 1)}
+	e := &Embedded{dir: dir, quota: cmp.Or(o.Quota, defaultQuota), log: newZapCore(o.Log), failed: make(failure, 1)}
 	if err := e.start(ctx, o.Dir, zap.New(e.log, zap.WithFatalHook(e.failed), zap.WithPanicHook(e.failed))); err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded etcd in %s: %w", o.Dir, err), e.Close())
 	}
@@ -134,7 +139,7 @@ func (e *Embedded) config(dir string, log *zap.Logger) *embed.Config {
 	c.ListenPeerUrls, c.AdvertisePeerUrls = nil, []url.URL{{Scheme: "unix", Host: "alone"}} // a member must have an address; nobody calls
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
 	c.EnableGRPCGateway = false
-	c.MaxTxnOps, c.MaxRequestBytes = maxTxn, maxRequest
+	c.MaxTxnOps, c.MaxRequestBytes, c.QuotaBackendBytes = maxTxn, maxRequest, e.quota
 	c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(log)
 	return c
@@ -153,7 +158,29 @@ func (e *Embedded) Endpoints() []string {
 }
 
 // Store asks this server. It is no longer of use after Close.
-func (e *Embedded) Store() Store { return &store{client{e.client}} }
+func (e *Embedded) Store() Store { return embeddedStore{&store{client{e.client}}, e} }
+
+// embeddedStore leaves a quarter of the server's quota to what a gateway can't do without. Handles stay for good, and clients have them made: as many as there
+// are files that they look at.
+type embeddedStore struct {
+	*store
+	on *Embedded
+}
+
+var errHandles = errors.New("there are so many that the control plane has no room for more")
+
+func (s embeddedStore) StoreHandle(ctx context.Context, hash [32]byte, handle []byte) error {
+	if s.on.server.Server.Backend().Size() < s.on.quota/4*3 {
+		return s.store.StoreHandle(ctx, hash, handle)
+	}
+	switch known, err := s.Handle(ctx, hash); {
+	case err != nil:
+		return err
+	case known == nil:
+		return fmt.Errorf("store a handle: %w", errHandles)
+	}
+	return nil
+}
 
 // Failed tells, once, why the server no longer serves.
 func (e *Embedded) Failed() <-chan error { return e.failed }

@@ -67,6 +67,38 @@ func TestARestartedServerFindsEverythingAgain(t *testing.T) {
 	}
 }
 
+// As many handles are stored as clients look at files. What the gateway's next start needs has room all the same.
+func TestHandlesLeaveRoomForTheRest(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "etcd")
+	e, err := etcd.StartEmbedded(t.Context(), etcd.EmbeddedOptions{Dir: dir, Log: zerolog.Nop(), Quota: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	s, n, refused := e.Store(), 0, error(nil)
+	handle := func(i int) ([32]byte, []byte) {
+		return [32]byte{byte(i), byte(i >> 8)}, bytes.Repeat([]byte{byte(i)}, 4<<10)
+	}
+	for ; n < 10000 && refused == nil; n++ {
+		hash, h := handle(n)
+		refused = s.StoreHandle(t.Context(), hash, h)
+	}
+	if refused == nil {
+		t.Error("there seems to be room for any number")
+	}
+	if _, err := s.NAA(t.Context(), "vol1"); err != nil {
+		t.Error(err)
+	}
+	hash, h := handle(0)
+	if err := s.StoreHandle(t.Context(), hash, h); err != nil {
+		t.Errorf("one that is stored: %v", err)
+	}
+	if got, err := s.Handle(t.Context(), hash); err != nil || !bytes.Equal(got, h) {
+		t.Errorf("one that is stored: %d bytes, %v", len(got), err)
+	}
+}
+
 func TestAFolderServesOneProcess(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "etcd")

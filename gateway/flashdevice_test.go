@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"forebay/cachecore"
+	drive "forebay/cachecore/device"
 	"forebay/cachecore/device/devicetest"
 	"forebay/cachecore/flash"
 	"forebay/gateway/api"
@@ -29,6 +32,33 @@ func TestFlashIsNotMadeOverOtherData(t *testing.T) {
 	if now, err := os.ReadFile(l.tier.Flash.Path); err != nil || !bytes.Equal(now, other) {
 		t.Error("it is not what it was")
 	}
+}
+
+// What hangs is a cache: it keeps nobody from starting.
+func TestAFlashDeviceThatHangsAtTheStartIsDoneWithout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLives(t)
+		goOn, was := make(chan struct{}), openDrive
+		openDrive = func(o drive.Options) (*drive.File, error) {
+			<-goOn
+			return was(o)
+		}
+		defer func() { openDrive = was }()
+		l.start(volumeConfig(fail))
+		if s := l.pool.flash.status(); s.State != flashFailed || !strings.Contains(s.Reason, "no answer") {
+			t.Errorf("the status says %+v", s)
+		}
+		close(goOn)
+		synctest.Wait()
+		if d, err := was(drive.Options{Path: l.tier.Flash.Path, Size: 64 * mib, Sparse: true}); err != nil { // nobody else has it
+			t.Error(err)
+		} else if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := l.pool.close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // A device that fails is condemned by the first write, and made anew at the next start.

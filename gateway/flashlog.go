@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -65,7 +66,7 @@ func openHalves(t configs.Tier, was flashLog, owed bool, notes *flashNotes) (rea
 	if err := retireLogs(t, was, owed, notes); err != nil {
 		return nil, nil, err
 	}
-	medium, err := drive.Open(drive.Options{Path: t.Flash.Path, Size: int64(t.Flash.Size), Sparse: true})
+	medium, err := openInTime(drive.Options{Path: t.Flash.Path, Size: int64(t.Flash.Size), Sparse: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,6 +87,42 @@ func openHalves(t configs.Tier, was flashLog, owed bool, notes *flashNotes) (rea
 	}
 	return reads, end, nil
 }
+
+// openInTime opens a medium and has it read something. One that hangs is as good as none: the start does not wait for it, nor is what comes later used.
+func openInTime(o drive.Options) (*drive.File, error) {
+	type result struct {
+		medium *drive.File
+		err    error
+	}
+	came, late := make(chan result), make(chan struct{})
+	go func() {
+		medium, err := openDrive(o)
+		if err == nil {
+			if err = medium.ReadAt(drive.Buffer(drive.Unit), 0); err != nil {
+				medium, err = nil, errors.Join(err, medium.Close())
+			}
+		}
+		select {
+		case came <- result{medium, err}:
+		case <-late:
+			if medium != nil {
+				_ = medium.Close() // nothing was written
+			}
+		}
+	}()
+	timer := time.NewTimer(flashPatience)
+	defer timer.Stop()
+	select {
+	case r := <-came:
+		return r.medium, r.err
+	case <-timer.C:
+		close(late)
+		return nil, fmt.Errorf("open %s: no answer within %v", o.Path, flashPatience)
+	}
+}
+
+// openDrive is drive.Open, but for tests of one that hangs.
+var openDrive = drive.Open
 
 // makeRoom clears the end of a flash for a log, where it has been for reads. known: there was a log, so that whatever is there instead is not the gateway's,
 // unless it is nothing; openLog says so. It also says what is wrong with a log that is there.
@@ -120,7 +157,7 @@ func retireLogs(t configs.Tier, was flashLog, owed bool, notes *flashNotes) erro
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() < drive.Unit {
 		return nil
 	}
-	medium, err := drive.Open(drive.Options{Path: t.Flash.Path}) // all of it: it may have been used up to another size
+	medium, err := openInTime(drive.Options{Path: t.Flash.Path}) // all of it: it may have been used up to another size
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,20 @@ func Handler(s Source, metrics prometheus.Gatherer) http.Handler {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
-	return mux
+	return withoutPages(mux)
+}
+
+// withoutPages refuses what a web page has a browser ask for that changes something. There are no pages of ours, so one that seems to be, as its name was made to
+// lead here, is refused as any other. What is no browser says nothing of an origin, and may call the gateway by any name.
+func withoutPages(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if origins.Check(r) != nil || r.Method == http.MethodPost && r.Header.Get("Origin") != "" {
+			http.Error(w, "a web page can't operate a gateway", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

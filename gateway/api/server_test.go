@@ -335,6 +335,37 @@ func TestOperationsReachTheGateway(t *testing.T) {
 	}
 }
 
+// The page may be open in a browser on the gateway's machine, for which the API listens on the loopback; its site's name may lead there, too.
+func TestAWebPageCanNotOperateAGateway(t *testing.T) {
+	for name, c := range map[string]struct {
+		host    string
+		headers map[string]string
+		status  int
+	}{
+		"another site":              {"127.0.0.1:7480", map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://example.com", "Content-Type": "text/plain"}, http.StatusForbidden},
+		"another port":              {"127.0.0.1:7480", map[string]string{"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:8080"}, http.StatusForbidden},
+		"another site, no metadata": {"192.0.2.1:7480", map[string]string{"Origin": "http://example.com"}, http.StatusForbidden},
+		"a file":                    {"192.0.2.1:7480", map[string]string{"Origin": "null"}, http.StatusForbidden},
+		"no origin told":            {"127.0.0.1:7480", map[string]string{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
+		"a name that leads here":    {"example.com:7480", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://example.com:7480"}, http.StatusForbidden},
+		"no browser":                {"127.0.0.1:7480", nil, http.StatusNoContent},
+		"no browser, by a name":     {"gw-a.example.com", nil, http.StatusNoContent},
+	} {
+		for path, body := range map[string]string{"/api/v1/volumes/v/recover": `{"acceptDataLoss": true}`, "/api/v1/pools/p/flash": `{"remove": true}`} {
+			var done []string
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodPost, "http://"+c.host+path, strings.NewReader(body))
+			for key, value := range c.headers {
+				r.Header.Set(key, value)
+			}
+			api.Handler(source{operated: &done}, prometheus.NewRegistry()).ServeHTTP(w, r)
+			if w.Code != c.status || len(done) > 0 != (c.status == http.StatusNoContent) {
+				t.Errorf("%s: %d, want %d; done: %q", name, w.Code, c.status, done)
+			}
+		}
+	}
+}
+
 func TestOperationsThatCanNotBeDoneAreTold(t *testing.T) {
 	for _, c := range []struct {
 		err    error

@@ -26,6 +26,13 @@ func ParseText(p []byte) ([]KeyValue, error) {
 	if len(p) > MaxText {
 		return nil, fmt.Errorf("%w: %d bytes", ErrText, len(p))
 	}
+	return parse(p, maxKeys)
+}
+
+// ParseTargets reads the answer to SendTargets, which has a key for each target and each of its addresses: the caller bounds its length.
+func ParseTargets(p []byte) ([]KeyValue, error) { return parse(p, len(p)) }
+
+func parse(p []byte, most int) ([]KeyValue, error) {
 	var list []KeyValue
 	for len(p) > 0 {
 		end := bytes.IndexByte(p[:min(len(p), maxKey+1+maxValue+1)], 0)
@@ -41,8 +48,8 @@ func ParseText(p []byte) ([]KeyValue, error) {
 		if !ok || key == "" || len(key) > maxKey {
 			return nil, fmt.Errorf("%w: %.32q", ErrText, pair)
 		}
-		if list = append(list, KeyValue{key, value}); len(list) > maxKeys {
-			return nil, fmt.Errorf("%w: more than %d keys", ErrText, maxKeys)
+		if list = append(list, KeyValue{key, value}); len(list) > most {
+			return nil, fmt.Errorf("%w: more than %d keys", ErrText, most)
 		}
 	}
 	return list, nil

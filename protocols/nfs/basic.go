@@ -6,7 +6,7 @@ import "forebay/protocols/nfs/xdr"
 const (
 	MaxHandle = 64
 	MaxName   = 255
-	MaxPath   = 1024
+	MaxPath   = 4096 // as Linux's, clients and servers
 )
 
 // Handle is an nfs_fh3: opaque to clients. A decoded one is a view.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"forebay/cachecore"
 	"forebay/protocols/iscsi/initiator"
@@ -37,7 +38,7 @@ func (a *Array) arrived(p *path, s *initiator.Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p.session, p.tried, p.err = s, true, nil
-	p.doubted, p.soured = false, 0
+	p.doubted, p.soured = p.doubted && !p.reinstates(s), 0
 	a.reconsider()
 	a.nudge()
 }
@@ -130,7 +131,7 @@ func (a *Array) choose() (*path, *initiator.Session, error) {
 	return p, p.session, nil
 }
 
-// noPath tells of every path why it can't be used. a.mu is held.
+// noPath tells of every path why it can't be used. What is likely to last for one is nothing to give up for while another may come back. a.mu is held.
 func (a *Array) noPath() error {
 	var all []error
 	for _, p := range a.mu.paths {
@@ -146,6 +147,9 @@ func (a *Array) noPath() error {
 		default:
 			all = append(all, fmt.Errorf("%s: the port is %v", p.portal, p.state))
 		}
+	}
+	if slices.ContainsFunc(all, func(err error) bool { return !lasting(err) }) {
+		return fmt.Errorf("%w: %s", cachecore.ErrUnavailable, errors.Join(all...).Error())
 	}
 	return fmt.Errorf("%w: %w", cachecore.ErrUnavailable, errors.Join(all...))
 }

@@ -23,6 +23,7 @@ type Array struct {
 	opened   atomic.Bool // it has been served
 
 	noUnmap, noZero atomic.Bool // the array has refused it, whatever it tells
+	flush10         atomic.Bool // it has taken the shorter SYNCHRONIZE CACHE, and not the longer
 
 	life  context.Context // of the goroutines
 	end   context.CancelFunc

@@ -15,9 +15,26 @@ var errDoubt = errors.New("changes may be under way over a portal that can't be 
 // doubt notes that a change of a session may land yet. One that its path has logged in after has reinstated it. a.mu is held.
 func (a *Array) doubt(p *path, s *initiator.Session) {
 	a.mu.todo.reset = true
-	if p.session == nil || p.session == s {
-		p.doubted, p.doubtedAt = true, time.Now()
+	group := s.PortalGroup()
+	if p.session != nil && p.session != s && p.session.PortalGroup() == group {
+		return
 	}
+	if p.doubted && p.suspect != group {
+		group = several
+	}
+	p.doubted, p.doubtedAt, p.suspect = true, time.Now(), group
+}
+
+// several is the suspect of a path over which sessions to more than one portal group are in doubt: no login reinstates them all.
+const several = "several"
+
+// reinstates says whether the login of s has ended what is in doubt over p. One that was redirected to another portal group has not: that is another
+// nexus. Where an earlier life was redirected to nobody knows.
+func (p *path) reinstates(s *initiator.Session) bool {
+	if p.suspect == "" {
+		return !s.Redirected()
+	}
+	return p.suspect == s.PortalGroup()
 }
 
 // resolve sees to it that what is in doubt lands no more (PROTOCOL D2). Nothing of ours is under way.
@@ -103,15 +120,16 @@ func (a *Array) fences(key uint64) bool {
 	return !a.mu.registered && a.otherBoot(key)
 }
 
-// fenced notes that what the paths in doubt have sent can't be executed any more.
-func (a *Array) fenced() {
+// fenced notes that what the paths in doubt have sent can't be executed any more, in being that in use: a session of this life that is in doubt over it
+// was to another portal group, and registered by the same key.
+func (a *Array) fenced(in *path) {
 	if a.unfenced.Load() {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.mu.paths {
-		p.doubted = false
+		p.doubted = p.doubted && p == in && p.suspect != ""
 	}
 }
 

@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ const (
 	opRead         = 0x88
 	opWrite        = 0x8a
 	opFlush        = 0x91
+	opFlush10      = 0x35
 	opWriteSame    = 0x93
 	opCapacity     = 0x9e
 	opPortGroups   = 0xa3
@@ -49,6 +51,7 @@ type fake struct {
 		fua     bool
 		through bool // it says that it has no write cache
 		noPR    bool
+		most    uint32            // blocks of one WRITE, WRITE SAME or UNMAP; 0: any number, and it doesn't tell
 		keys    map[string]uint64 // by nexus
 		holder  string            // its nexus; "": nobody
 		typ     byte
@@ -74,6 +77,7 @@ type port struct {
 	target *initiatortest.Target
 	state  initiator.AccessState
 	news   []sense // attentions
+	name   string  // of another medium than the fake's; empty: it is that
 }
 
 func newFake(t testing.TB, info cachecore.ArrayInfo, portals int) *fake {
@@ -253,6 +257,14 @@ func (p *port) execute(c *initiatortest.Conn, h iscsi.Header, cdb, data []byte) 
 		p.status(c, h, statusConflict, nil)
 		return
 	}
+	extent := blocks
+	if cdb[0] == opUnmap {
+		extent = int64(be.Uint32(data[16:]))
+	}
+	if f.mu.most > 0 && extent > int64(f.mu.most) && (cdb[0] == opWrite || cdb[0] == opUnmap || cdb[0] == opWriteSame) {
+		p.status(c, h, statusCheck, &sense{5, 0x24, 0})
+		return
+	}
 	ctx := f.t.Context()
 	switch cdb[0] {
 	case opReady:
@@ -269,7 +281,7 @@ func (p *port) execute(c *initiatortest.Conn, h iscsi.Header, cdb, data []byte) 
 			return
 		}
 		p.done(c, h, f.mem.WriteAt(ctx, data, off, cachecore.WriteOptions{FUA: cdb[1]&8 != 0}), nil)
-	case opFlush:
+	case opFlush, opFlush10:
 		p.done(c, h, f.mem.Flush(ctx), nil)
 	case opWriteSame:
 		p.done(c, h, f.mem.WriteZeroes(ctx, off, n, cdb[1]&8 != 0), nil)
@@ -313,12 +325,20 @@ func (p *port) tell(c *initiatortest.Conn, h iscsi.Header, cdb, data []byte) {
 		}
 		c.SendData(h, b)
 	case cdb[0] == opInquiry && cdb[2] == 0x83:
-		b := append([]byte{0, 0x83, 0, 0, 1, 3, 0, byte(len(f.mu.name))}, f.mu.name...)
+		name := cmp.Or(p.name, f.mu.name)
+		b := append([]byte{0, 0x83, 0, 0, 1, 3, 0, byte(len(name))}, name...)
 		b = append(b, 0x51, 0x95, 0, 4, 0, 0, 0, byte(p.number))
 		b[3] = byte(len(b) - 4)
 		c.SendData(h, b)
 	case cdb[0] == opInquiry && cdb[2] == 0xb2 && info.Thin:
 		c.SendData(h, []byte{0, 0xb2, 0, 4, 0, 0x80, 2, 0})
+	case cdb[0] == opInquiry && cdb[2] == 0xb0 && f.mu.most > 0:
+		b := []byte{0, 0xb0, 0, 60, 63: 0}
+		be.PutUint32(b[8:], f.mu.most)
+		be.PutUint32(b[20:], f.mu.most)
+		be.PutUint32(b[24:], 1)
+		be.PutUint64(b[36:], uint64(f.mu.most))
+		c.SendData(h, b)
 	case cdb[0] == opPortGroups && f.mu.groups:
 		var list []byte
 		for _, other := range f.ports {

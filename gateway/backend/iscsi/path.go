@@ -29,6 +29,7 @@ type path struct {
 	session   *initiator.Session // nil: not logged in
 	doubted   bool               // a change of a session that was this path's may land yet (doubt.go)
 	doubtedAt time.Time
+	suspect   string // the portal group of that session; empty: of an earlier life's
 	name      string // of the medium behind it
 	group     uint16
 	state     initiator.AccessState

@@ -1,8 +1,13 @@
 package iscsi
 
 import (
+	"context"
 	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"forebay/cachecore"
 	"forebay/protocols/iscsi/initiator"
@@ -25,6 +30,40 @@ func TestD6_AMediumThatChangesWhileItIsLookedAtIsNotServed(t *testing.T) {
 	if err := a.ReadAt(t.Context(), make([]byte, 512), 0); !errors.Is(err, cachecore.ErrIdentity) {
 		t.Fatal(err)
 	}
+}
+
+// One portal is that of another array for good: the other one may be lost for a moment all the same.
+func TestAPortalOfAnotherMediumDoesNotEndThePatienceForTheOthers(t *testing.T) {
+	f := newFake(t, cached, 2)
+	f.ports[1].name = f.mu.name[:15] + "\x02"
+	o := f.options()
+	var lost atomic.Bool
+	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if lost.Load() && address == o.Portals[0] {
+			return nil, net.ErrClosed
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	o.Expected, o.Patience, o.Started = "naa.60010203000000000000000000000001", patience, time.Now().Add(-time.Hour)
+	a := open(t, o)
+	lost.Store(true)
+	f.ports[0].target.Drop()
+	write := writing(t.Context(), a, pattern(1, 512), 0)
+	for told := false; !told; {
+		select {
+		case err := <-write:
+			t.Fatalf("given up at once: %v", err)
+		default:
+		}
+		a.mu.Lock()
+		told = a.mu.reason != nil && strings.Contains(a.mu.reason.Error(), cachecore.ErrIdentity.Error())
+		a.mu.Unlock()
+	}
+	lost.Store(false)
+	if err := receive(t, write); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, a, 0, pattern(1, 512))
 }
 
 // The array says that both paths are alike, or that the first is better, and lets nothing through there.

@@ -67,6 +67,31 @@ func TestAnArrayThatStaysNotReadyIsUnavailable(t *testing.T) {
 	expect(t, a, 0, make([]byte, 512))
 }
 
+func TestE1_AnArrayThatKnowsOneOfTheCommandsThatFlushIsFlushedByIt(t *testing.T) {
+	f := newFake(t, cached, 1)
+	a := open(t, f.options())
+	for i, refused := range []byte{opFlush, opFlush10, opFlush} { // by one controller and the other
+		f.set(func() {
+			f.mu.script = func(_ *port, op byte, _ []byte) (byte, *sense) {
+				if op == refused {
+					return statusCheck, &sense{5, 0x20, 0}
+				}
+				return 0, nil
+			}
+		})
+		before := f.count(refused)
+		for range 3 {
+			mustWrite(t, a, pattern(byte(i), 512), 0, cachecore.WriteOptions{})
+			mustFlush(t, a)
+		}
+		if n := f.count(refused) - before; n != 1 {
+			t.Errorf("the command that it refuses was sent %d times", n)
+		}
+		f.mem.Crash(nil)
+		expect(t, a, 0, pattern(byte(i), 512))
+	}
+}
+
 func TestAnArrayThatRefusesWriteSameIsNotAskedForItAgain(t *testing.T) {
 	f := newFake(t, cached, 1)
 	a := open(t, f.options())

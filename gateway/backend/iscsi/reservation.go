@@ -80,7 +80,7 @@ func (a *Array) register(ctx context.Context, p *path, s *initiator.Session) err
 			return err
 		}
 	}
-	a.fenced()
+	a.fenced(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.mu.registered = true

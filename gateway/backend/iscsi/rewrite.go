@@ -64,10 +64,40 @@ func (a *Array) writeAgain(ctx context.Context, p *path, s *initiator.Session, l
 	failed := make([]error, len(list))
 	var all sync.WaitGroup
 	for i, c := range list {
-		all.Go(func() { failed[i] = a.issue(ctx, p, s, c, l) })
+		all.Go(func() { failed[i] = a.issueAll(ctx, p, s, c, l) })
 	}
 	all.Wait()
 	return errors.Join(failed...)
+}
+
+// issueAll issues a change as the controller of the path takes it, which may be another than the one that took it: in parts, or as a write of zeros.
+func (a *Array) issueAll(ctx context.Context, p *path, s *initiator.Session, c *change, l *limits) error {
+	for off, end := c.off, c.off+c.len; off < end; {
+		to := min(end, off+l.longest(c.kind))
+		part := c.part(span{off, to})
+		err := a.issue(ctx, p, s, part, l)
+		if c.kind != write && initiator.IsUnsupported(err) {
+			err = a.issueZeros(ctx, p, s, part, l)
+		}
+		if err != nil {
+			return err
+		}
+		off = to
+	}
+	return nil
+}
+
+// issueZeros writes the zeros of a change for which this controller has no command.
+func (a *Array) issueZeros(ctx context.Context, p *path, s *initiator.Session, c *change, l *limits) error {
+	z := &change{kind: write, off: c.off, len: c.len, data: make([]byte, min(c.len, l.longest(write)))}
+	for end := c.off + c.len; z.off < end; z.off += z.len {
+		z.len = min(int64(len(z.data)), end-z.off)
+		z.data = z.data[:z.len]
+		if err := a.issue(ctx, p, s, z, l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // issue issues one change on a session, as often as the array puts it off.

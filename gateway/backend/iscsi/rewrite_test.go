@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"forebay/cachecore"
@@ -37,6 +38,42 @@ func TestSpansReturnWhatWasNotThere(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A controller that takes over may take less at a time, and lack a command.
+func TestE1_WhatIsWrittenAgainIsWhatTheControllerTakesNow(t *testing.T) {
+	for name, refused := range map[string][]byte{"smaller limits": nil, "no WRITE SAME": {opWriteSame}, "no UNMAP": {opUnmap}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, cachecore.ArrayInfo{Size: diskSize, WriteCache: true, Thin: true}, 1)
+			a := open(t, f.options())
+			mustWrite(t, a, pattern(1, 16<<10), 0, cachecore.WriteOptions{})
+			mustWrite(t, a, pattern(2, 8<<10), 64<<10, cachecore.WriteOptions{})
+			mustWrite(t, a, pattern(3, 16<<10), 128<<10, cachecore.WriteOptions{})
+			mustFlush(t, a)
+			mustWrite(t, a, pattern(4, 16<<10), 0, cachecore.WriteOptions{})
+			if err := a.WriteZeroes(t.Context(), 64<<10, 8<<10, false); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Unmap(t.Context(), 128<<10, 16<<10); err != nil {
+				t.Fatal(err)
+			}
+			f.set(func() {
+				f.mu.most = 7
+				f.mu.script = func(_ *port, op byte, _ []byte) (byte, *sense) {
+					if slices.Contains(refused, op) {
+						return statusCheck, &sense{5, 0x20, 0}
+					}
+					return 0, nil
+				}
+				f.mem.Crash(nil)
+			})
+			f.drop()
+			mustFlush(t, a)
+			f.mem.Crash(nil)
+			expect(t, a, 0, pattern(4, 16<<10))
+			expect(t, a, 64<<10, make([]byte, 8<<10))
+		})
 	}
 }
 

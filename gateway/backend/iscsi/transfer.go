@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"forebay/cachecore"
+	"forebay/protocols/iscsi/initiator"
 )
 
 // ReadAt implements cachecore.Array.
@@ -101,12 +102,22 @@ func (a *Array) Flush(ctx context.Context) error {
 func (a *Array) flush(ctx context.Context) error {
 	o := a.newOp(false)
 	defer a.recycle(o)
-	for {
+	for other := false; ; {
 		o.flush = true
-		o.command.Flush()
-		if err := a.run(ctx, o); err != nil {
+		shorter := a.flush10.Load() != other
+		if o.command.Flush(); shorter {
+			o.command.Flush10()
+		}
+		err := a.run(ctx, o)
+		if initiator.IsUnsupported(err) && !other { // either is optional
+			other = true
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("flush: %w", err)
 		}
+		a.flush10.Store(shorter)
+		other = false
 		// A flight that the flush has overtaken may bring the news that the array was reset before it.
 		if err := a.settled(ctx); err != nil {
 			return fmt.Errorf("flush: %w", err)

@@ -57,10 +57,7 @@ func (a *Array) WriteZeroes(ctx context.Context, off, length int64, giveBack boo
 
 // inParts makes a change without data, in commands that are as long as the array takes.
 func (a *Array) inParts(ctx context.Context, off, length int64, k kind, l *limits) error {
-	longest := l.same * int64(l.block)
-	if k == unmap && l.byUnmap {
-		longest = l.unmap * int64(l.block)
-	}
+	longest := l.longest(k)
 	for begin, end := off, off+length; off < end; off += longest {
 		n := min(longest, end-off)
 		if err := a.clear(ctx, k, off, n, l); err != nil {
@@ -79,6 +76,18 @@ func (a *Array) clear(ctx context.Context, k kind, off, length int64, l *limits)
 		return err
 	}
 	return a.run(ctx, o)
+}
+
+// longest is how many bytes one command of a kind may change.
+func (l *limits) longest(k kind) int64 {
+	blocks := l.same
+	switch {
+	case k == write:
+		blocks = l.transfer
+	case k == unmap && l.byUnmap:
+		blocks = l.unmap
+	}
+	return blocks * int64(l.block)
 }
 
 // compose makes c the command of a change.

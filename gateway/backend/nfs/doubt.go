@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,7 @@ type doubt struct {
 }
 
 // span is what a procedure may change: bytes of a file, or a name or an object's attributes, which have all bytes. Of anything means whatever
-// there is: it is to wait with, not to be in doubt.
+// there is to wait with; to be in doubt, those bytes of any file.
 type span struct {
 	of       string
 	from, to uint64
@@ -41,8 +42,9 @@ const anything = ""
 
 func all(of string) span { return span{of, 0, math.MaxUint64} }
 
+// overlaps says whether s, of who is to wait, is about something of o, which is in doubt.
 func (s span) overlaps(o span) bool {
-	return (s.of == o.of || s.of == anything) && s.from < o.to && o.from < s.to
+	return (s.of == o.of || s.of == anything || o.of == anything && strings.HasPrefix(s.of, someBytes)) && s.from < o.to && o.from < s.to
 }
 
 // use is what a call is about to do.

@@ -199,6 +199,31 @@ func TestD2_ACutByACreateThatWasGivenUpIsWaitedForWhenItIsMadeAgain(t *testing.T
 	})
 }
 
+func TestD2_ACutByACreateThatWasGivenUpIsWaitedForThoughItIsNotMadeAgain(t *testing.T) {
+	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
+		h := s.mem.Put("a", []byte("old content"))
+		ctx, cancel := context.WithCancel(t.Context())
+		held := s.mem.Hold(nfstest.Before, first(nfstest.Only(wire.ProcCreate)))
+		came := later(func() error {
+			a := &wire.CreateArgs{Where: at(f.Root(), "a"), Attr: wire.SetAttr{Size: wire.Some[uint64](4)}}
+			return f.Do(ctx, &wire.Caller{}, wire.ProcCreate, a, new(wire.CreateResult))
+		})
+		<-held.Caught
+		cancel()
+		mustBe(t, "CREATE is of unknown outcome", errors.Is(<-came, wire.ErrOutcomeUnknown), true)
+		began := time.Now()
+		mustBe(t, "a WRITE of what stays", <-writing(t.Context(), f, h, 0, "NEW "), nil)
+		mustBe(t, "another name", user(t, f).Create(f.Root(), "b", 0o644).Status, wire.OK)
+		mustBe(t, "time", time.Since(began), time.Duration(0))
+		wrote := writing(t.Context(), f, h, 4, "new")
+		pending(t, "a WRITE of what may be cut", wrote)
+		held.Release()
+		mustBe(t, "WRITE", <-wrote, nil)
+		mustBe(t, "content", string(s.mem.Get("a")), "NEW new")
+		mustBe(t, "the reply of the CREATE is enough", time.Since(began) < time.Second, true)
+	})
+}
+
 func TestCloseDoesNotWaitForWhatIsInDoubt(t *testing.T) {
 	story(t, func(t *testing.T, f *Filer, s *san, _ *events) {
 		h := s.mem.Put("a", make([]byte, 64))

@@ -264,6 +264,25 @@ func TestAFileThatIsRemovedIsUnavailable(t *testing.T) {
 	})
 }
 
+func TestD6_AFileIsThereAsSoonAsTheRightMediumIs(t *testing.T) {
+	disk(t, func(t *testing.T, a *File, s *san, e *fileEvents) {
+		mine := s.mem
+		s.stop()
+		s.start(nfstest.New(nfstest.Options{FSID: 2}))
+		mustBe(t, "a write", errors.Is(fill(a, 0, "A", cachecore.WriteOptions{}), cachecore.ErrIdentity), true)
+		time.Sleep(2*pollInterval + time.Second) // it is looked at meanwhile
+		if got := e.take(); len(got) != 1 || got[0].Available {
+			t.Fatalf("told %+v", got)
+		}
+		s.stop()
+		s.start(mine)
+		for !a.filer.health.event().Available {
+			time.Sleep(100 * time.Millisecond)
+		}
+		told(t, e, FileEvent{Available: true})
+	})
+}
+
 func TestAFilerThatAsksForPatienceGetsIt(t *testing.T) {
 	disk(t, func(t *testing.T, a *File, s *san, e *fileEvents) {
 		times := func(n int) twist {

@@ -20,8 +20,10 @@ func idOf(p wire.Procedure, a interface{ Encode(*xdr.Encoder) }, data []byte) st
 	return string(e.Bytes())
 }
 
+const someBytes = "bytes "
+
 // The kinds of things that spans are of, beside bytes of files. A handle has at most 64 bytes, so that no two kinds meet.
-func bytesOf(h wire.Handle, from, to uint64) span { return span{"bytes " + string(h), from, to} }
+func bytesOf(h wire.Handle, from, to uint64) span { return span{someBytes + string(h), from, to} }
 func attrsOf(h wire.Handle) span                  { return all("attributes " + string(h)) }
 func nameOf(o *wire.DirOp) span {
 	return all("name " + string(rune(len(o.Dir))) + string(o.Dir) + o.Name)
@@ -64,13 +66,13 @@ func unseen(a wire.Message) []span {
 	return nil
 }
 
-// cuts is what a CREATE that was answered may still do to a file when a copy of it comes late: cut it.
+// cuts is what a CREATE may still do to a file when a copy of it comes late: cut it. Which one nobody knows unless it was answered.
 func cuts(a wire.Message, r wire.Message) []span {
+	list := unseen(a)
 	made, ok := r.(*wire.CreateResult)
 	if !ok || !made.Object.Follows {
-		return nil
+		return list
 	}
-	list := unseen(a)
 	for i := range list {
 		list[i].of = bytesOf(made.Object.Value, 0, 0).of
 	}

@@ -55,8 +55,8 @@ func (f *File) poll() {
 func (f *File) look(ctx context.Context) {
 	var r wire.GetAttrResult
 	err := f.do(ctx, wire.ProcGetAttr, &wire.HandleArgs{Object: f.handle}, &r)
-	if err != nil && !errors.Is(err, cachecore.ErrIdentity) {
-		return // the filer is away, which is told by itself
+	if err != nil && (errors.Is(err, wire.ErrAway) || !errors.Is(err, cachecore.ErrIdentity)) {
+		return // the filer is away, be it for another medium in its place, which is told by itself
 	}
 	f.mu.Lock()
 	f.mu.gone = err

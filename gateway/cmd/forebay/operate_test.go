@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -152,6 +153,22 @@ func TestADrainTellsWhatIsLeftWhileItIsWaitedFor(t *testing.T) {
 			t.Errorf("%q", a.all)
 		}
 		close(a.goOn)
+	})
+}
+
+// That nobody has refused it doesn't mean that somebody has been asked.
+func TestADrainThatNoGatewayIsAskedForFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		was, over := http.DefaultTransport, make(chan struct{})
+		defer func() { http.DefaultTransport = was }()
+		defer close(over)
+		http.DefaultTransport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			<-over // as where packets are dropped
+			return nil, net.ErrClosed
+		}}
+		if _, _, err := run(t, "volume", "drain", "vol1", "--api", "http://gateway"); err == nil || !strings.Contains(err.Error(), "no gateway answers") {
+			t.Error(err)
+		}
 	})
 }
 

@@ -68,6 +68,8 @@ and tells how much is left meanwhile.`,
 				telling.Go(func() { progress(ctx, client(), args[0], cmd.ErrOrStderr()) })
 				defer telling.Wait() // nothing is told when it is over
 				defer cancel()
+			} else if _, err := client().Status(cmd.Context()); err != nil { // later, silence is taken for consent
+				return err
 			}
 			done := make(chan error, 1)
 			go func() { done <- client().Operate(cmd.Context(), args[0], "drain", api.Operation{}) }()

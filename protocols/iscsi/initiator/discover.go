@@ -13,6 +13,12 @@ type Record struct {
 	Portals []string
 }
 
+// What a portal may tell of its targets: some ten thousand of them.
+const (
+	maxTargets       = 1 << 20 // bytes
+	maxTargetsPieces = 2 * maxTargets / loginSegment
+)
+
 // Discover asks a portal for its targets (SendTargets, RFC 7143 appendix C).
 func Discover(ctx context.Context, o Options) ([]Record, error) {
 	o = o.withDefaults()
@@ -39,7 +45,7 @@ func (l *login) sendTargets() ([]byte, error) {
 	request := iscsi.EncodeText([]iscsi.KeyValue{{Key: "SendTargets", Value: "All"}})
 	var text []byte
 	targetTag := uint32(iscsi.ReservedTag)
-	for range maxRounds {
+	for range maxTargetsPieces {
 		if err := l.sendText(request, targetTag); err != nil {
 			return nil, err
 		}
@@ -55,8 +61,8 @@ func (l *login) sendTargets() ([]byte, error) {
 			return nil, protocolError("PDU %02xh in a discovery", byte(h.Opcode()))
 		}
 		l.expStatSN = h.StatSN() + 1
-		if text = append(text, data...); len(text) > iscsi.MaxText {
-			return nil, protocolError("more than %d bytes of targets", iscsi.MaxText)
+		if text = append(text, data...); len(text) > maxTargets {
+			return nil, protocolError("more than %d bytes of targets", maxTargets)
 		}
 		if targetTag = h.TargetTag(); h.Final() || targetTag == iscsi.ReservedTag {
 			return text, nil
@@ -84,7 +90,7 @@ func (l *login) sendText(text []byte, targetTag uint32) error {
 
 // records reads the answer. A target without an address is where we asked.
 func records(text []byte, portal string) ([]Record, error) {
-	keys, err := iscsi.ParseText(text)
+	keys, err := iscsi.ParseTargets(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}

@@ -1,6 +1,7 @@
 package initiator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ const (
 type login struct {
 	opts      Options
 	discovery bool
+	portal    string // where conn leads
+	group     string // TargetPortalGroupTag; empty: not told
 	conn      net.Conn
 	in        *receiver
 	params    iscsi.Params
@@ -47,7 +50,9 @@ func Dial(ctx context.Context, o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(o, l.conn, l.in, l.params, l.cmdSN, l.maxCmdSN, l.expStatSN), nil
+	s := start(o, l.conn, l.in, l.params, l.cmdSN, l.maxCmdSN, l.expStatSN)
+	s.group, s.redirected = cmp.Or(l.group, "at "+l.portal), l.portal != o.Portal
+	return s, nil
 }
 
 // establish connects and logs in.
@@ -77,7 +82,7 @@ func attempt(ctx context.Context, o Options, portal string, discovery bool) (*lo
 		return nil, err
 	}
 	release := context.AfterFunc(ctx, func() { conn.Close() })
-	l := &login{opts: o, discovery: discovery, conn: conn, in: newReceiver(conn), params: iscsi.DefaultParams(o.Limits.MaxRecv), cmdSN: 1}
+	l := &login{opts: o, discovery: discovery, portal: portal, conn: conn, in: newReceiver(conn), params: iscsi.DefaultParams(o.Limits.MaxRecv), cmdSN: 1}
 	err = l.run()
 	if !release() && err == nil {
 		err = context.Cause(ctx)
@@ -113,7 +118,8 @@ func (l *login) identity() []iscsi.KeyValue {
 func (l *login) operational() error {
 	offers := iscsi.Offers(l.opts.Limits)
 	if l.discovery {
-		offers = []iscsi.KeyValue{{Key: "MaxRecvDataSegmentLength", Value: fmt.Sprint(l.opts.Limits.MaxRecv)}, {Key: "HeaderDigest", Value: "None"}, {Key: "DataDigest", Value: "None"}}
+		segment := min(l.opts.Limits.MaxRecv, maxSegment)
+		offers = []iscsi.KeyValue{{Key: "MaxRecvDataSegmentLength", Value: fmt.Sprint(segment)}, {Key: "HeaderDigest", Value: "None"}, {Key: "DataDigest", Value: "None"}}
 	}
 	for range maxRounds {
 		answers, err := l.exchange(offers, true, stageFull)
@@ -176,6 +182,7 @@ func (l *login) exchange(keys []iscsi.KeyValue, transit bool, next byte) ([]iscs
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
 		}
+		l.group = cmp.Or(value(answers, "TargetPortalGroupTag"), l.group)
 		return answers, l.judge(h, answers, transit, next)
 	}
 	return nil, protocolError("no end of a login answer")

@@ -48,6 +48,12 @@ func (c *Command) Flush() {
 	c.CDB = [16]byte{opSyncCache16}
 }
 
+// Flush10 is Flush as SYNCHRONIZE CACHE(10), the only one that some targets know.
+func (c *Command) Flush10() {
+	c.In, c.Out = nil, nil
+	c.CDB = [16]byte{opSyncCache10}
+}
+
 // Capacity is what READ CAPACITY(16) tells (SBC-3 5.16).
 type Capacity struct {
 	Blocks       uint64

@@ -14,9 +14,13 @@ import (
 
 // Session is a normal session in its full feature phase. Dial makes one.
 type Session struct {
-	opts     Options
-	conn     net.Conn
-	params   iscsi.Params
+	opts   Options
+	conn   net.Conn
+	params iscsi.Params
+
+	group      string // what it has logged in to, for PortalGroup
+	redirected bool
+
 	in       *receiver
 	received atomic.Uint64 // reads of the socket that brought something
 	over     chan struct{} // closed when the connection is lost or closed
@@ -148,6 +152,13 @@ func (s *Session) completeAll() {
 
 // Params are what was negotiated.
 func (s *Session) Params() iscsi.Params { return s.params }
+
+// PortalGroup names the target's end of the nexus: a login with the same ISID reinstates a session to the same portal group only (RFC 7143
+// 6.3.5). It is the tag that the target tells, or the portal if it tells none.
+func (s *Session) PortalGroup() string { return s.group }
+
+// Redirected says whether the session is with another portal than the one asked for.
+func (s *Session) Redirected() bool { return s.redirected }
 
 // Over is closed when the connection is gone; Err says why then. Commands may still be completing.
 func (s *Session) Over() <-chan struct{} { return s.over }

@@ -25,11 +25,11 @@ func TestDiscoveryTellsTargetsWithTheirAddresses(t *testing.T) {
 
 func TestALongListOfTargetsComesInPieces(t *testing.T) {
 	r := newRig(t)
-	for i := range 80 {
+	for i := range 1000 {
 		r.targets[fmt.Sprintf("iqn.2026-11.io.forebay:disk-%03d", i)] = &Target{}
 	}
 	list, err := initiator.Discover(t.Context(), r.options())
-	if err != nil || len(list) != 81 {
+	if err != nil || len(list) != 1001 {
 		t.Fatalf("%d targets, %v", len(list), err)
 	}
 	c := r.discoverer()

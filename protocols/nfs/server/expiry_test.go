@@ -47,6 +47,21 @@ func TestWhatWasOldAtTheEndOfTheLastLifeIsForgotten(t *testing.T) {
 	}
 }
 
+// A clock that was an hour ahead for a while makes nothing old that was not.
+func TestH2_WhatWasAnsweredBeforeAndAfterTheClockWasSetBackIsKnownInTheNextLife(t *testing.T) {
+	at := time.Unix(2e9, 0)
+	list := []Record{{Step: Outcome, ID: idOf(1), At: at}, {Step: Outcome, ID: idOf(2), At: at.Add(time.Hour)}, {Step: Outcome, ID: idOf(3), At: at.Add(1)}}
+	for end := 1; end <= len(list); end++ { // it is set back after the restart, if not before
+		d := newDuplicates((&clock{now: at.Add(time.Minute)}).Now)
+		d.restore(list[:end])
+		for i := range end {
+			if !answered(d, i+1) {
+				t.Errorf("of %d records the %d. is forgotten", end, i+1)
+			}
+		}
+	}
+}
+
 func TestCallsInDoubtAreBounded(t *testing.T) {
 	var l doubts
 	for i := range maxDoubts + 1 {

@@ -62,6 +62,18 @@ func TestNamesAreChecked(t *testing.T) {
 	expect(t, "a long name", u.Create(dir, long[1:], 0o600).Status, nfs.OK)
 }
 
+// A path has at most 4095 bytes on Linux.
+func TestASymbolicLinkIsAsLongAsAPathCanBe(t *testing.T) {
+	r := newRig(t, nfstest.Options{}, nil)
+	u := r.user()
+	long := strings.Repeat("sub/", 1024)[1:]
+	made := u.Symlink(r.root(), "link", long)
+	expect(t, "SYMLINK", made.Status, nfs.OK)
+	if l := u.ReadLink(u.Lookup(r.root(), "link").Object); l.Status != nfs.OK || l.Path != long {
+		t.Errorf("READLINK: %v, %d bytes", l.Status, len(l.Path))
+	}
+}
+
 // Above the root of an export there is nothing, even if the file system goes on there.
 func TestAnExportEndsAtItsRoot(t *testing.T) {
 	r := newRig(t, nfstest.Options{}, func(r *rig, _ *Options) {

@@ -11,13 +11,10 @@ func (d *duplicates) restore(list []Record) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
-	var end time.Time // of the last life
+	end := endOf(list, now)
 	outcomes := map[CallID]int{}
 	for i := range list {
 		r := &list[i]
-		if r.At.After(end) {
-			end = r.At
-		}
 		delete(outcomes, r.ID)
 		d.mu.doubts.drop(r.ID)
 		switch r.Step {
@@ -35,4 +32,12 @@ func (d *duplicates) restore(list []Record) {
 			d.remember(a)
 		}
 	}
+}
+
+// endOf is when the last life ended, by the clock that it had then: the latest time on record may be that of one that was set back since.
+func endOf(list []Record, now time.Time) time.Time {
+	if len(list) == 0 || list[len(list)-1].At.After(now) {
+		return now
+	}
+	return list[len(list)-1].At
 }

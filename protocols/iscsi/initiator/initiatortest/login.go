@@ -55,6 +55,9 @@ func (c *Conn) login() bool {
 		transit := h.Final() && (proven || h.Flags()&3 == 0)
 		if h.Final() && h.Flags()&3 == 3 && !c.discovery {
 			answers = append(answers, iscsi.KeyValue{Key: "MaxRecvDataSegmentLength", Value: strconv.Itoa(c.target.Limits.MaxRecv)})
+			if c.target.Group != "" {
+				answers = append(answers, iscsi.KeyValue{Key: "TargetPortalGroupTag", Value: c.target.Group})
+			}
 		}
 		if transit && h.Flags()&3 == 3 {
 			c.target.reinstate(c, h[8:14])

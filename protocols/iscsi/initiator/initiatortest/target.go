@@ -23,6 +23,7 @@ type Target struct {
 	Strict    bool                                            // InitialR2T=Yes and ImmediateData=No
 	Window    uint32                                          // commands; 0: 64
 	CHAP      *iscsi.Credentials                              // what initiators must prove
+	Group     string                                          // TargetPortalGroupTag; empty: it tells none
 	Redirect  string                                          // answer logins with this TargetAddress
 	Records   []iscsi.KeyValue                                // the answer to SendTargets
 	Unfenced  bool                                            // no persistent reservations
