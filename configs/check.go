@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,6 +29,7 @@ func checkAll(c *Config, d *document) {
 		checkVolume(c, d, fmt.Sprintf("volumes[%d]", i), &c.Volumes[i])
 	}
 	checkUnique(c, d)
+	checkFolders(c, d)
 }
 
 // names go into etcd's keys, metrics and paths.
@@ -84,16 +86,17 @@ type uniques struct {
 
 func (d *document) unique(what string) uniques { return uniques{d, what, map[string]string{}} }
 
-func (u uniques) claim(key, claim string) {
+func (u uniques) claim(key, claim string) (first bool) {
 	if claim == "" {
-		return
+		return true
 	}
 	if first, taken := u.seen[claim]; taken {
 		line, _ := u.d.find(first)
 		u.d.refuse(key, "%s %q is taken by %s in line %d", u.what, claim, first, line)
-		return
+		return false
 	}
 	u.seen[claim] = key
+	return true
 }
 
 // claimPath is claim of a path, in whatever way it is written.
@@ -106,6 +109,7 @@ func (u uniques) claimPath(key, path string) {
 func checkUnique(c *Config, d *document) {
 	domains, pools, arrays, volumes := d.unique("the name"), d.unique("the name"), d.unique("the name"), d.unique("the name")
 	media, sources, luns := d.unique("the file or device"), d.unique("the array"), d.unique("the LUN")
+	folders, targets := d.unique("the folder"), d.unique("the array's LUN")
 	for i, t := range c.Gateway.Tiers { // an array's data are not written over by a log
 		at := fmt.Sprintf("gateway.tiers[%d]", i)
 		if t.Flash != nil {
@@ -126,15 +130,89 @@ func checkUnique(c *Config, d *document) {
 		if a.File != nil {
 			media.claimPath(fmt.Sprintf("arrays[%d].file.path", i), a.File.Path)
 		}
+		if a.Directory != nil {
+			folders.claimPath(fmt.Sprintf("arrays[%d].directory.path", i), a.Directory.Path)
+		}
 	}
 	for i, v := range c.Volumes {
 		at := fmt.Sprintf("volumes[%d]", i)
 		volumes.claim(at+".name", v.Name)
 		if v.From.Array != "" { // two caches over one medium would not see each other's writes
-			sources.claim(at+".from", strings.TrimSuffix(fmt.Sprintf("%s lun %d %s", v.From.Array, v.From.LUN, v.From.Path), " lun 0 "))
+			own := sources.claim(at+".from", strings.TrimSuffix(fmt.Sprintf("%s lun %d %s", v.From.Array, v.From.LUN, v.From.Path), " lun 0 "))
+			if a := c.array(v.From.Array); own && a != nil { // nor over one that has several names
+				switch {
+				case a.ISCSI != nil && a.ISCSI.Target != "":
+					targets.claim(at+".from", fmt.Sprintf("%s/%d", a.ISCSI.Target, v.From.LUN))
+				case a.NFS != nil && v.From.Path != "":
+					media.claim(at+".from.path", strings.Replace(fmt.Sprintf("%s:%d:%s", a.NFS.Server, a.NFS.Port, path.Join(a.NFS.Export, v.From.Path)), ":0:", ":", 1))
+				case a.Directory != nil && v.From.Path != "":
+					media.claimPath(at+".from.path", filepath.Join(a.Directory.Path, v.From.Path))
+				}
+			}
 		}
 		if v.ISCSI != nil && v.ISCSI.Target != "" {
 			luns.claim(at+".iscsi", fmt.Sprintf("%s/%d", v.ISCSI.Target, v.ISCSI.LUN))
 		}
 	}
+}
+
+// checkFolders refuses what clients of an exported folder could write to past everything: the medium of a LUN, of a tier, and the gateway's own folder; and one
+// that has another one's files where a log acknowledges writes, which the other would not see before it has them.
+func checkFolders(c *Config, d *document) {
+	for i := range c.Arrays {
+		folder := c.Arrays[i].Directory
+		export := c.export(c.Arrays[i].Name)
+		if folder == nil || folder.Path == "" || export == nil {
+			continue
+		}
+		apart := func(key, path string) {
+			if path != "" && within(path, folder.Path) {
+				d.refuse(key, "%q lies in the folder of arrays[%d], which is exported: its clients could write to it", path, i)
+			}
+		}
+		apart("gateway.data-dir", c.Gateway.DataDir)
+		for j, t := range c.Gateway.Tiers {
+			for key, m := range map[string]*Media{"flash": t.Flash, "log": t.Log} {
+				if m != nil {
+					apart(fmt.Sprintf("gateway.tiers[%d].%s.path", j, key), m.Path)
+				}
+			}
+		}
+		for j, a := range c.Arrays {
+			if a.File != nil {
+				apart(fmt.Sprintf("arrays[%d].file.path", j), a.File.Path)
+			}
+			if other := c.export(a.Name); a.Directory != nil && j != i && other != nil && within(a.Directory.Path, folder.Path) &&
+				filepath.Clean(a.Directory.Path) != filepath.Clean(folder.Path) && (export.Policy.Write == WriteBack || other.Policy.Write == WriteBack) {
+				d.refuse(fmt.Sprintf("arrays[%d].directory.path", j), "%q lies in the folder of arrays[%d]: write: back goes with neither, as they would not see each other's writes", a.Directory.Path, i)
+			}
+		}
+		for j, v := range c.Volumes {
+			if a := c.array(v.From.Array); a != nil && a.Directory != nil && a.Name != c.Arrays[i].Name && v.From.Path != "" {
+				apart(fmt.Sprintf("volumes[%d].from.path", j), filepath.Join(a.Directory.Path, v.From.Path))
+			}
+		}
+	}
+}
+
+// within says whether a path is a folder, or lies below it.
+func within(path, folder string) bool {
+	rest, err := filepath.Rel(folder, path)
+	return err == nil && rest != ".." && !strings.HasPrefix(rest, "../")
+}
+
+// array is the first one of that name, or nil.
+func (c *Config) array(name string) *Array {
+	if i := slices.IndexFunc(c.Arrays, func(a Array) bool { return a.Name == name }); i >= 0 {
+		return &c.Arrays[i]
+	}
+	return nil
+}
+
+// export is the first volume that exports an array, or nil.
+func (c *Config) export(array string) *Volume {
+	if i := slices.IndexFunc(c.Volumes, func(v Volume) bool { return v.NFS != nil && v.From.Array == array }); i >= 0 {
+		return &c.Volumes[i]
+	}
+	return nil
 }

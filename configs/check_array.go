@@ -95,6 +95,9 @@ func checkCHAP(d *document, at string, chap *CHAP) {
 	}
 	d.require(at+".secret-file", chap.SecretFile)
 	if chap.Mutual == nil {
+		if d.has(at + ".mutual") {
+			d.refuse(at+".mutual", "user and secret-file are missing")
+		}
 		return
 	}
 	if chap.Mutual.Mutual != nil {

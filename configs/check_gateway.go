@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -52,11 +53,21 @@ func checkListen(g *Gateway, d *document) {
 	}
 }
 
-// claimAddress lets any number of services ask for a free port (port 0).
+// claimAddress lets any number of services ask for a free port (port 0). All addresses (0.0.0.0, [::]) leave a port to no other one.
 func (u uniques) claimAddress(key string, a Address) {
-	if ap, err := netip.ParseAddrPort(string(a)); err == nil && ap.Port() != 0 {
-		u.claim(key, ap.String())
+	ap, err := netip.ParseAddrPort(string(a))
+	if err != nil || ap.Port() == 0 {
+		return
 	}
+	for _, claim := range slices.Sorted(maps.Keys(u.seen)) {
+		first, other := u.seen[claim], netip.MustParseAddrPort(claim)
+		if other.Port() == ap.Port() && other != ap && (other.Addr().IsUnspecified() || ap.Addr().IsUnspecified()) {
+			line, _ := u.d.find(first)
+			u.d.refuse(key, "%s %q can't be had beside %q, which %s in line %d has: one of them is all addresses", u.what, ap, claim, first, line)
+			return
+		}
+	}
+	u.claim(key, ap.String())
 }
 
 func checkTiers(c *Config, d *document) {
@@ -68,6 +79,11 @@ func checkTiers(c *Config, d *document) {
 		d.requireAtLeast(at+".ram", int64(t.RAM), 1<<20, "1MiB")
 		if t.RAM%4096 != 0 {
 			d.refuse(at+".ram", "%s is not a multiple of 4KiB", t.RAM)
+		}
+		for key, m := range map[string]*Media{"flash": t.Flash, "log": t.Log} {
+			if m == nil && d.has(at+"."+key) {
+				d.refuse(at+"."+key, "path is missing; leave the key out for none")
+			}
 		}
 		if t.Flash != nil {
 			d.require(at+".flash.path", t.Flash.Path)

@@ -16,7 +16,7 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 	c.checkFrom(d, at+".from", v)
 	c.requirePool(d, at+".pool", v.Pool)
 	checkPolicy(c, d, at+".policy", v.Pool, &v.Policy)
-	if v.NFS != nil && v.Policy.Write == WriteBack && c.exports(v.From.Array) > 1 {
+	if v.NFS != nil && v.Policy.Write == WriteBack && c.Exports(v.From.Array) > 1 {
 		d.refuse(at+".policy.write", "array %q has several exports, which would not see each other's writes before it has them: write: back goes with one", v.From.Array)
 	}
 	for i, r := range v.Rules {
@@ -33,14 +33,20 @@ func checkVolume(c *Config, d *document, at string, v *Volume) {
 	d.requireOneOf(at+".limits.priority", v.Limits.Priority, "low", "normal", "high")
 }
 
-// exports is how many volumes export the files of an array.
-func (c *Config) exports(array string) (n int) {
+// Exports is how many volumes export the files of an array, by whatever name.
+func (c *Config) Exports(array string) (n int) {
 	for i := range c.Volumes {
-		if c.Volumes[i].NFS != nil && c.Volumes[i].From.Array == array {
+		if c.Volumes[i].NFS != nil && c.same(c.Volumes[i].From.Array, array) {
 			n++
 		}
 	}
 	return n
+}
+
+// same says whether two arrays are one: a filer's export may have several names, each with options of its own.
+func (c *Config) same(one, two string) bool {
+	a, b := c.array(one), c.array(two)
+	return one == two || a != nil && b != nil && a.NFS != nil && b.NFS != nil && a.NFS.Server == b.NFS.Server && a.NFS.Export == b.NFS.Export && a.NFS.Port == b.NFS.Port
 }
 
 // checkFrom holds a volume against the array that is to have it.
@@ -67,7 +73,7 @@ func (c *Config) checkFrom(d *document, at string, v *Volume) {
 		d.refuse(at+".path", "missing: which file of array %q the LUN is", f.Array)
 	case f.Path != "" && !hasFiles:
 		d.refuse(at+".path", "array %q has no files: a path goes with an array behind NFS, or a directory", f.Array)
-	case f.Path != "" && slices.ContainsFunc(c.Volumes, func(v Volume) bool { return v.NFS != nil && v.From.Array == f.Array }):
+	case f.Path != "" && c.Exports(f.Array) > 0:
 		d.refuse(at, "array %q is an NFS export as a whole: two caches over one file would not see each other's writes", f.Array)
 	case f.Path != "" && (!isExportPath(f.Path) || f.Path == "/"):
 		d.refuse(at+".path", "%q is not an absolute path such as /luns/a.img", f.Path)
@@ -105,6 +111,9 @@ const maxLUN = 1<<14 - 1 // flat space addressing, SAM-5 section 4.7
 
 func checkISCSIExport(c *Config, d *document, at string, v *Volume) {
 	x := v.ISCSI
+	if len(c.Gateway.Listen.ISCSI) == 0 && !d.has("gateway.listen.iscsi[0]") {
+		d.refuse(at, "gateway.listen.iscsi must have an address to serve it")
+	}
 	d.requireISCSIName(at+".target", x.Target)
 	if x.LUN < 0 || x.LUN > maxLUN {
 		d.refuse(at+".lun", "%d is not within 0 to %d", x.LUN, maxLUN)

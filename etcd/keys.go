@@ -29,6 +29,7 @@ const (
 	keyKey       = keyRoot + "cluster-key"
 	keyExports   = keyRoot + "exports/"
 	keyLast      = keyRoot + "last-export"
+	keyShards    = keyRoot + "shards/"
 )
 
 func keyObject(id objectID) string { return keyObjects + id.key() }
@@ -43,7 +44,7 @@ func keyNAA(volume string) string { return keyRoot + "naa/" + url.PathEscape(vol
 
 func keyExport(volume string) string { return keyExports + url.PathEscape(volume) }
 
-func keyShard(volume string) string { return keyRoot + "shards/" + url.PathEscape(volume) }
+func keyShard(volume string) string { return keyShards + url.PathEscape(volume) }
 
 func keyPolicy(volume string) string { return keyRoot + "policies/" + url.PathEscape(volume) }
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"forebay/cachecore"
 )
@@ -27,6 +29,26 @@ var ErrOtherLog = errors.New("another write log may have acknowledged writes")
 func (s *store) Shard(ctx context.Context, volume string) (Shard, error) {
 	r, _, err := s.shard(ctx, volume)
 	return r, err
+}
+
+func (s *store) Shards(ctx context.Context) (map[string]Shard, error) {
+	found, err := s.kv.list(ctx, keyShards)
+	if err != nil {
+		return nil, fmt.Errorf("records of volumes: %w", err)
+	}
+	all := make(map[string]Shard, len(found))
+	for key, v := range found {
+		volume, err := url.PathUnescape(strings.TrimPrefix(key, keyShards))
+		var r Shard
+		if err == nil {
+			err = json.Unmarshal(v.data, &r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("record %s: %w", key, err)
+		}
+		all[volume] = r
+	}
+	return all, nil
 }
 
 func (s *store) NewEpoch(ctx context.Context, volume string) (Shard, error) {

@@ -33,6 +33,8 @@ type Store interface {
 type ShardStore interface {
 	// Shard is a record as it is.
 	Shard(ctx context.Context, volume string) (Shard, error)
+	// Shards are all records, by volume: of those that no configuration has any more, too.
+	Shards(ctx context.Context) (map[string]Shard, error)
 	// NewEpoch gives a shard an epoch above all before it, for an owner that starts (PROTOCOL A3).
 	NewEpoch(ctx context.Context, volume string) (Shard, error)
 	// RaiseBase gives a shard an epoch above all before it, which is its base from now on: write-through is entered. log is what may have records that

@@ -203,6 +203,16 @@ func (f *filer) root(context.Context) (nfs.Handle, error) {
 	return f.mu.files.Root(), nil
 }
 
+// openedOnce says whether it has been open in this life.
+func (f *filer) openedOnce() bool {
+	select {
+	case <-f.opened:
+		return true
+	default:
+		return false
+	}
+}
+
 // state is what the status tells.
 func (f *filer) state() (attached bool, reason string) {
 	f.mu.Lock()

@@ -108,12 +108,8 @@ const flashPatience = 10 * time.Second
 
 // format makes an empty store, where that overwrites nobody's data.
 func (f *poolFlash) format(medium drive.Device) error {
-	vacant, err := flash.Vacant(medium)
-	if err != nil {
+	if err := flashOrNothing(medium); err != nil {
 		return err
-	}
-	if !vacant {
-		return errNotVacant
 	}
 	if err := f.notes.setStore(f.pool, flash.ID{}); err != nil { // the old one, of which not everything may be gone
 		return err

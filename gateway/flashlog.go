@@ -66,6 +66,9 @@ func openHalves(t configs.Tier, was flashLog, owed bool, notes *flashNotes) (rea
 	if err := retireLogs(t, was, owed, notes); err != nil {
 		return nil, nil, err
 	}
+	if err := spare(t.Flash.Path, int64(t.Flash.Size), flashOrNothing); err != nil {
+		return nil, nil, err
+	}
 	medium, err := openInTime(drive.Options{Path: t.Flash.Path, Size: int64(t.Flash.Size), Sparse: true})
 	if err != nil {
 		return nil, nil, err
@@ -123,6 +126,15 @@ func openInTime(o drive.Options) (*drive.File, error) {
 
 // openDrive is drive.Open, but for tests of one that hangs.
 var openDrive = drive.Open
+
+// flashOrNothing says whether a flash tier may be opened or made on a medium.
+func flashOrNothing(m drive.Device) error {
+	vacant, err := flash.Vacant(m)
+	if err == nil && !vacant {
+		err = errNotVacant
+	}
+	return err
+}
 
 // makeRoom clears the end of a flash for a log, where it has been for reads. known: there was a log, so that whatever is there instead is not the gateway's,
 // unless it is nothing; openLog says so. It also says what is wrong with a log that is there.

@@ -46,14 +46,15 @@ type Gateway struct {
 	initiator string // iSCSI name that arrays know this gateway by
 
 	// Made by build, in this order, before anything runs; not changed afterwards.
-	owed   map[string]bool // the pools that need a write log whatever the configuration says
-	pools  map[string]*pool
-	filers map[string]*filer
-	disks  []*disk
-	shares []*share
-	writes *writes
-	server *target.Server
-	nfs    *nfsServer // nil: there are no exports
+	owed    map[string]bool       // the pools that need a write log whatever the configuration says
+	records map[string]etcd.Shard // of volumes, those that aren't configured too, as this life began
+	pools   map[string]*pool
+	filers  map[string]*filer
+	disks   []*disk
+	shares  []*share
+	writes  *writes
+	server  *target.Server
+	nfs     *nfsServer // nil: there are no exports
 
 	witnesses *witnesses.File // nil: no export is over a flash tier
 }
@@ -159,6 +160,9 @@ func (g *Gateway) build(ctx context.Context) error {
 	bases := map[writelog.Shard]cachecore.Epoch{}
 	objects := new(export.Objects)
 	objects.Reserve(len(g.config.Volumes))
+	if err := g.readRecords(ctx); err != nil {
+		return err
+	}
 	for i, c := range g.config.Volumes {
 		if err := g.addVolume(ctx, known, c, cachecore.ObjectID(i+1), objects, bases); err != nil {
 			return fmt.Errorf("volume %s: %w", c.Name, err)
@@ -244,6 +248,9 @@ func (g *Gateway) addVolume(ctx context.Context, known arrays, c configs.Volume,
 		return fmt.Errorf("no array %s", c.From.Array)
 	}
 	a := g.config.Arrays[i]
+	if err := g.unowed(ctx, c); err != nil {
+		return err
+	}
 	if c.NFS != nil {
 		return g.addShare(ctx, known, c, a, p, objects, bases)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -62,7 +63,13 @@ func (l *poolLog) openMedium(t configs.Tier) (err error) {
 		return nil
 	}
 	if t.Log != nil {
-		l.medium, err = flash.Open(flash.Options{Path: t.Log.Path, Size: int64(t.Log.Size)})
+		if err := spare(t.Log.Path, int64(t.Log.Size), logOrNothing); err != nil {
+			return err
+		}
+		medium, err := flash.Open(flash.Options{Path: t.Log.Path, Size: int64(t.Log.Size)})
+		if err == nil {
+			l.medium = medium // else it would be one that is none
+		}
 		return err
 	}
 	size := max(int64(t.RAM)/4, minRAMLog)
@@ -110,16 +117,50 @@ func (l *poolLog) moved(s writelog.Shard, seq cachecore.Seq, _, to writelog.Posi
 
 // format makes a log of a medium that has nothing at its head: another's data are not overwritten.
 func format(m flash.Device) error {
-	head := flash.Buffer(1 << 20)
+	if err := nothing(m); err != nil {
+		return err
+	}
+	return writelog.Format(m, writelog.FormatOptions{})
+}
+
+// nothing says whether a medium's head is empty.
+func nothing(m flash.Device) error {
+	head := flash.Buffer(int(min(1<<20, m.Size())))
 	if err := m.ReadAt(head, 0); err != nil {
 		return err
 	}
 	for _, b := range head {
 		if b != 0 {
-			return errors.New("the medium holds something else than a write log: clear its first MiB if that is not needed")
+			return errNoLog
 		}
 	}
-	return writelog.Format(m, writelog.FormatOptions{})
+	return nil
+}
+
+var errNoLog = errors.New("the medium holds something else than a write log: clear its first MiB if that is not needed")
+
+// logOrNothing says whether a log may be opened or made on a medium.
+func logOrNothing(m flash.Device) error {
+	if m.Size() >= 1<<20 && !errors.Is(writelog.Probe(m), writelog.ErrNotFormatted) {
+		return nil // Open says what is wrong with it
+	}
+	return nothing(m)
+}
+
+// spare refuses a file that is shorter than is asked of it and isn't ours, before it is made longer: the path may be a mistake, and the file somebody's.
+func spare(path string, size int64, ours func(flash.Device) error) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 || info.Size() >= size {
+		return nil // Open says what is wrong
+	}
+	if info.Size() < flash.Unit { // as nothing of ours is
+		return fmt.Errorf("%s is a file of %d bytes that holds something else: name another one, or remove it if it is not needed", path, info.Size())
+	}
+	medium, err := flash.Open(flash.Options{Path: path})
+	if err != nil {
+		return err
+	}
+	return errors.Join(ours(medium), medium.Close())
 }
 
 // close ends the log, and gives the memory back of one in RAM.

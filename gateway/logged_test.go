@@ -73,6 +73,9 @@ func TestAWriteThatWasAcknowledgedIsServedAfterAStartWithoutTheArray(t *testing.
 		x = written(t, s, store, tier, fail, configs.WriteBack)
 		wants(t, "a read before the first attachment", notReady, x.a.read(1))
 		wants(t, "a write before the first attachment", notReady, x.a.write(1, 2))
+		if v := x.status(0); v.Requested != "write-back" || v.Effective != suspended || v.Reason == "" {
+			t.Errorf("the status before the first attachment: %+v", v)
+		}
 		x.plug()
 		for range 3 { // what has changed is told first
 			x.a.ready()

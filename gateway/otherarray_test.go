@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -119,4 +120,80 @@ func TestD6_WhatTheLogHasIsForNoOtherFiler(t *testing.T) {
 		t.Error("it is served without what is for the other one")
 	}
 	x.end()
+}
+
+// What another volume has acknowledged is missing where it lay, be that volume configured no more: under a new name it would be served without, and written over later.
+func TestD6_NoOtherVolumeIsServedFromWhatLacksWhatTheLogHas(t *testing.T) {
+	x := newLogged(t)
+	naa, err := x.store.NAA(t.Context(), "old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := volumeConfig(configs.OnArrayLoss{})
+	c.Name, c.From, c.Policy.Write = "old", configs.From{Array: "san", LUN: 1}, configs.WriteBack
+	b, _, err := x.gateway.newBack(t.Context(), c, x.pool, x.mems["vol1"], naa)
+	if err = errors.Join(err, b.nameLog(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	serve := func(name string, lun int) error {
+		c := c
+		c.Name, c.From.LUN = name, lun
+		return errors.Join(x.gateway.readRecords(t.Context()), x.gateway.unowed(t.Context(), c))
+	}
+	if err := serve("new", 1); err != nil {
+		t.Errorf("with nothing in the log: %v", err)
+	}
+	if err := b.WriteAt(t.Context(), make([]byte, cachecore.BlockSize), 0, cachecore.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(serve("old", 1), serve("new", 2)); err != nil {
+		t.Errorf("by itself, and of another LUN: %v", err)
+	}
+	if err := serve("new", 1); err == nil || !strings.Contains(err.Error(), "volume old that san LUN 1 lacks") {
+		t.Errorf("%v", err)
+	}
+	if err := x.store.ChangeLog(t.Context(), "old", x.pool.log.named(), "lost", "san LUN 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := serve("new", 1); err == nil || !strings.Contains(err.Error(), "log lost, which is not here") {
+		t.Errorf("of another log: %v", err)
+	}
+}
+
+// An export is all files of its filer, and a LUN on one of them another shard, by whatever name.
+func TestD6_NoFileIsServedThatLacksWhatTheLogHasOfAnExport(t *testing.T) {
+	x := newStagedLives(t)
+	x.begin()
+	x.write('a')
+	serve := func(name, path string) error {
+		c := configs.Volume{Name: name, From: configs.From{Array: "nas", Path: path}}
+		if path == "" {
+			c.NFS = &configs.NFSExport{}
+		}
+		return errors.Join(x.g.readRecords(t.Context()), x.g.unowed(t.Context(), c))
+	}
+	if err := serve("one", ""); err != nil {
+		t.Error(err)
+	}
+	for name, path := range map[string]string{"one": "/a", "two": "/a", "three": ""} {
+		if err := serve(name, path); err == nil || !strings.Contains(err.Error(), "volume one that nas lacks") {
+			t.Errorf("%s %q: %v", name, path, err)
+		}
+	}
+	x.g.config.Arrays = []configs.Array{{Name: "nas"}}
+	two := configs.Volume{Name: "two", Pool: "fast", From: configs.From{Array: "nas", Path: "/a"}}
+	if err := x.g.addVolume(t.Context(), arrays{}, two, 1, nil, nil); err == nil || !strings.Contains(err.Error(), "volume one that nas lacks") {
+		t.Errorf("as a start has it: %v", err)
+	}
+	x.run()
+	if err := x.share.staged.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(serve("two", "/a"), serve("three", "")); err != nil {
+		t.Error(err)
+	}
+	x.end()
+	if !overlap("nas /a", configs.Volume{From: configs.From{Array: "nas"}, NFS: &configs.NFSExport{}}) || overlap("nas /a", configs.Volume{From: configs.From{Array: "nas", Path: "/b"}}) {
+		t.Error("an export is its files, and they are not each other")
+	}
 }

@@ -39,6 +39,32 @@ func (x *logged) pause(ttl time.Duration) {
 	}
 }
 
+// A pause is shown as one: the policy is what it was, and why it is not in effect is said.
+func TestStatusTellsOfAPause(t *testing.T) {
+	operated(t, func(t *testing.T, x *logged, b *back) {
+		expect := func(requested, effective, reason string) {
+			t.Helper()
+			synctest.Wait()
+			var v api.Volume
+			if b.states(&v); v.Requested != requested || v.Effective != effective || v.Reason != reason {
+				t.Errorf("%+v", v)
+			}
+		}
+		x.pause(30 * time.Minute)
+		time.Sleep(time.Minute)
+		expect("write-back", "write-through", "write-back is paused for another 29m0s")
+		if err := x.gateway.SetWrite(t.Context(), "vol1", configs.WriteThrough); err != nil {
+			t.Fatal(err)
+		}
+		expect("write-through", "write-through", "")
+		if err := x.gateway.SetWrite(t.Context(), "vol1", configs.WriteBack); err != nil {
+			t.Fatal(err)
+		}
+		x.pause(0)
+		expect("write-back", "write-back", "")
+	})
+}
+
 func TestAPauseOfWriteBackEndsByItself(t *testing.T) {
 	operated(t, func(t *testing.T, x *logged, b *back) {
 		x.write("vol1", 0, 'a')

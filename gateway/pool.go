@@ -31,7 +31,11 @@ const (
 // newPool makes what a tier gives, and with it a write log if there is a medium for that alone, or if volumes need one and no flash may have it.
 func newPool(t configs.Tier, logged bool, log zerolog.Logger) (*pool, error) {
 	// Address space is for all that the machine has: more than that is no RAM tier.
-	store, err := ram.NewResizable(int64(t.RAM), ram.MachineMemory())
+	most := ram.MachineMemory()
+	if most > 0 && int64(t.RAM) > most {
+		return nil, fmt.Errorf("pool %s: arena of %s: the machine has %s of memory", t.Pool, t.RAM, configs.Size(most))
+	}
+	store, err := ram.NewResizable(int64(t.RAM), most)
 	if err != nil {
 		return nil, fmt.Errorf("pool %s: %w", t.Pool, err)
 	}

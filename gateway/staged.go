@@ -31,7 +31,7 @@ func (g *Gateway) stage(ctx context.Context, c configs.Volume, p *pool, f *filer
 	if err != nil {
 		return nil, err
 	}
-	if g.sharesOf(c.From.Array) > 1 {
+	if g.config.Exports(c.From.Array) > 1 {
 		return nil, g.unlogged(ctx, p.log, shardOfFiles(naa, c.From.Array), c)
 	}
 	record, err := g.store.Shard(ctx, c.Name)
@@ -63,16 +63,6 @@ func (g *Gateway) stage(ctx context.Context, c configs.Volume, p *pool, f *filer
 
 // parkedDir is the directory below the gateway's own for what filers have refused for good.
 const parkedDir = "refused"
-
-// sharesOf is how many exports there are of an array.
-func (g *Gateway) sharesOf(array string) (n int) {
-	for _, v := range g.config.Volumes {
-		if v.NFS != nil && v.From.Array == array {
-			n++
-		}
-	}
-	return n
-}
 
 // shardOfFiles is an export's shard in a log. Handles are a filer's own: over another array it is another one.
 func shardOfFiles(naa [16]byte, array string) writelog.Shard {

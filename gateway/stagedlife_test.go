@@ -245,3 +245,16 @@ func TestACallToAFolderKeepsNobodyWhoGivesUp(t *testing.T) {
 	}
 	close(below.goOn)
 }
+
+// A log acknowledges nothing of files that nobody has seen yet, and the status doesn't say that it does.
+func TestAnExportWhoseFilerWasNeverThereIsSuspended(t *testing.T) {
+	x := newStagedLives(t)
+	x.begin()
+	defer func() { x.end() }()
+	there := x.share.filer
+	x.share.filer = newFiler("nas", filerNFS, nil, x.g.log)
+	if v := x.share.status(0); v.Requested != "write-back" || v.Effective != suspended || v.Reason != "array nas: not attached yet" {
+		t.Errorf("%+v", v)
+	}
+	x.share.filer = there
+}

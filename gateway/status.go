@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"encoding/hex"
+	"fmt"
 	"path"
 	"slices"
 	"time"
@@ -78,7 +79,11 @@ const (
 func (s *disk) status(sessions int) api.Volume {
 	v := statusOf(s, s.config, s.attachment.name, s.stats, sessions)
 	if s.back != nil {
+		was := v.Effective
 		s.back.states(&v)
+		if was == suspended && s.storage.volume.Load() == nil && s.back.offline() == "" {
+			v.Effective = was // the log acknowledges nothing before it is known how large the volume is
+		}
 	}
 	v.Bytes, v.Target, v.LUN, v.NAA = s.attachment.Info().Size, s.config.ISCSI.Target, uint64(s.config.ISCSI.LUN), hex.EncodeToString(s.identity.NAA[:])
 	return v
@@ -103,6 +108,14 @@ func (b *back) states(v *api.Volume) {
 	s := b.Status()
 	v.Writeback = b.status()
 	v.Requested = s.Requested.String()
+	b.mu.Lock()
+	paused := v.Writeback.PausedSeconds > 0 && b.mu.set == writeback.Back
+	b.mu.Unlock()
+	if paused { // that is what was asked for, and will be again
+		v.Requested = writeback.Back.String()
+		left := time.Duration(v.Writeback.PausedSeconds * float64(time.Second))
+		v.Reason = cmp.Or(v.Reason, fmt.Sprintf("write-back is paused for another %v", left.Round(time.Second)))
+	}
 	if v.Effective == suspended && s.Effective == writeback.Through {
 		return
 	}
@@ -119,7 +132,11 @@ func (s *share) status(mounted int) api.Volume {
 	v := statusOf(s, s.config, s.filer.name, s.stats, mounted)
 	v.Export = s.config.NFS.Export
 	if s.staged != nil {
+		was := v.Effective
 		s.staged.states(&v)
+		if was == suspended && s.staged.offline() == "" && !s.filer.openedOnce() {
+			v.Effective = was // as of a disk
+		}
 		v.Writeback.RefusedFiles = s.staged.files.Parked()
 	}
 	for p := range s.procedures {

@@ -72,10 +72,11 @@ func (f *File) lengthen(end, size int64) error {
 		if end >= size {
 			return nil
 		}
-	} else {
-		if err := f.allocate(0, size); err != nil {
-			return err
+	} else if err := f.allocate(0, size); err != nil {
+		if end < size { // a file system that is full gives what it has left: that would be missing to all others
+			err = errors.Join(err, f.file.Truncate(end))
 		}
+		return err
 	}
 	if end < size {
 		if err := f.file.Truncate(size); err != nil {

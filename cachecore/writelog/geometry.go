@@ -57,8 +57,10 @@ func (g geometry) check(size int64) error {
 		return fmt.Errorf("segments of %d units, want %d to %d", g.units, minUnits, maxUnits)
 	case g.segments < minRing || g.segments > (1<<unitBits-frontUnits)/g.units: // a Position has each unit, and the ring begins behind some
 		return fmt.Errorf("%d segments, want at least %d; a log has at most %d bytes", g.segments, minRing, int64(unit)<<unitBits)
-	case g.end < g.segments*g.units+2*frontUnits || g.end > size/unit:
-		return fmt.Errorf("%d segments of %d units on a device of %d units, now %d", g.segments, g.units, g.end, size/unit)
+	case g.end > size/unit:
+		return fmt.Errorf("made for %d bytes of its medium, of which %d are used now: let it have as many as before", g.end*unit, size)
+	case g.end < g.segments*g.units+2*frontUnits:
+		return fmt.Errorf("%d segments of %d units on a device of %d units", g.segments, g.units, g.end)
 	}
 	return nil
 }

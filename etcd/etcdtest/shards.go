@@ -2,6 +2,7 @@ package etcdtest
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -23,8 +24,12 @@ func epochs(t *testing.T, s etcd.Store) {
 		t.Errorf("%+v after %d, %v", second, raised, err)
 	}
 	expect(t, s, second)
-	if other, err := s.NewEpoch(t.Context(), "a"); err != nil || other != first {
+	other, err := s.NewEpoch(t.Context(), "a")
+	if err != nil || other != first {
 		t.Errorf("another volume: %+v, %v", other, err)
+	}
+	if all, err := s.Shards(t.Context()); err != nil || !maps.Equal(all, map[string]etcd.Shard{"a/b": second, "a": other}) {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 

@@ -71,6 +71,9 @@ func (c *Client) post(ctx context.Context, path string, o any) error {
 	}
 	patient := http.Client{} // ctx ends it
 	resp, err := patient.Do(req)
+	if ctx.Err() != nil {
+		return fmt.Errorf("called off: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		return fmt.Errorf("no gateway answers at %s (name another with --api or FOREBAY_API): %w", c.base, err)
 	}
@@ -88,6 +91,9 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 		return fmt.Errorf("the gateway's address %q: %w", c.base, err)
 	}
 	resp, err := c.http.Do(req)
+	if ctx.Err() != nil {
+		return fmt.Errorf("called off: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		return fmt.Errorf("no gateway answers at %s (name another with --api or FOREBAY_API): %w", c.base, err)
 	}

@@ -1,6 +1,9 @@
 package api_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -51,6 +54,24 @@ func TestTheClientSaysWhatIsWrong(t *testing.T) {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("%s: it does not say %q: %v", name, word, err)
 			}
+		}
+	}
+}
+
+// Who calls an operation off is not told that there is no gateway.
+func TestAnOperationThatIsCalledOffSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body) // else nobody notices that the client has gone
+		cancel(errors.New("enough of that"))
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	c := api.NewClient(server.URL)
+	_, statusErr := c.Status(ctx)
+	for _, err := range []error{c.Operate(ctx, "v", "drain", api.Operation{}), statusErr} {
+		if err == nil || !strings.Contains(err.Error(), "called off: enough of that") || strings.Contains(err.Error(), "no gateway") {
+			t.Errorf("%v", err)
 		}
 	}
 }

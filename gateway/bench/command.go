@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -91,6 +92,9 @@ func (f *flags) run(cmd *cobra.Command, url string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.heeded(cmd.Flags()); err != nil {
+		return err
+	}
 	if terminal(os.Stderr) {
 		o.Progress = os.Stderr
 	}
@@ -106,6 +110,22 @@ func (f *flags) run(cmd *cobra.Command, url string) error {
 		err = showErr
 	}
 	return err
+}
+
+// heeded refuses flags that nothing would come of: a 0 would be the default, and some go with --vs.
+func (f *flags) heeded(s *pflag.FlagSet) error {
+	var problems []error
+	for _, name := range []string{"depth", "sessions", "duration", "rounds", "block-size"} {
+		if x := s.Lookup(name); x.Changed && strings.TrimRight(x.Value.String(), "s") == "0" {
+			problems = append(problems, fmt.Errorf("--%s 0: leave it out for the default", name))
+		}
+	}
+	for _, name := range []string{"rounds", "vs-pid"} {
+		if s.Changed(name) && f.versus == "" {
+			problems = append(problems, fmt.Errorf("--%s goes with --vs", name))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func (f *flags) options(url string, readGiven bool) (Options, error) {

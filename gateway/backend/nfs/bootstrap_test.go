@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -200,5 +202,25 @@ func TestD2_AConnectionThatIsGivenUpIsReset(t *testing.T) {
 	ours.Close()
 	if _, err := theirs.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the other end reads %v", err)
+	}
+}
+
+// The trouble is the same from whatever port: who tells each trouble once takes it by its words.
+func TestAFilerThatRefusesDoesSoInTheSameWords(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	told := map[string]bool{}
+	for range 8 {
+		_, err := dialReserved(t.Context(), "tcp", l.Addr().String())
+		if err == nil {
+			t.Fatal("somebody listens")
+		}
+		told[err.Error()] = true
+	}
+	if len(told) != 1 {
+		t.Errorf("%q", slices.Collect(maps.Keys(told)))
 	}
 }

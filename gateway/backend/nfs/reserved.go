@@ -27,6 +27,10 @@ func dialReserved(ctx context.Context, network, address string) (net.Conn, error
 			if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
 				break
 			}
+			var dial *net.OpError
+			if errors.As(err, &dial) {
+				dial.Source = nil // another one each time: it would make news of the same trouble
+			}
 			return c, err
 		}
 	}

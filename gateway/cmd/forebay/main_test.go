@@ -157,3 +157,14 @@ func begin(t *testing.T, text string, want []string) {
 		t.Errorf("%q, and not %q", lines, want)
 	}
 }
+
+// A flag that nothing comes of is a mistake, and is told.
+func TestBenchRefusesFlagsThatItWouldNotHeed(t *testing.T) {
+	for _, c := range [][]string{{"--depth 0: leave it out", "--depth", "0"}, {"--sessions 0", "--sessions=0"}, {"--duration 0", "--duration", "0s"}, {"--block-size 0", "--block-size", "0"},
+		{"--rounds goes with --vs", "--rounds", "3"}, {"--vs-pid goes with --vs", "--vs-pid", "1"}, {"--rounds 0", "--rounds", "0", "--vs", "iscsi://127.0.0.1:1/iqn.a/0"}} {
+		_, _, err := run(t, append([]string{"bench", "iscsi://127.0.0.1:1/iqn.a/0"}, c[1:]...)...)
+		if err == nil || !strings.Contains(err.Error(), c[0]) {
+			t.Errorf("%q: %v", c[1:], err)
+		}
+	}
+}

@@ -186,3 +186,12 @@ func TestADrainThatIsCalledOffEnds(t *testing.T) {
 		}
 	})
 }
+
+// How long it takes is said where it is known, and never that it takes no time.
+func TestTheTimeThatIsLeftIsToldIfItIsKnown(t *testing.T) {
+	for seconds, want := range map[float64]string{0: "", 0.06: ", about 1s", 61.4: ", about 1m1s"} {
+		if got := about(seconds); got != want {
+			t.Errorf("%v: %q", seconds, got)
+		}
+	}
+}

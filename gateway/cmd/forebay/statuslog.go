@@ -32,13 +32,16 @@ func printLogs(w io.Writer, pools []api.Pool) {
 	}
 }
 
-// printLosses is for volumes of which acknowledged writes have been given up.
+// printLosses is for volumes of which acknowledged writes have been given up, or refused by their filers.
 func printLosses(w io.Writer, volumes []api.Volume) {
-	title := "\nDATA LOSSES\tTIMES\n"
-	for _, v := range volumes {
-		if v.Writeback != nil && v.Writeback.Losses > 0 {
-			fmt.Fprintf(w, "%s%s\t%d\n", title, v.Name, v.Writeback.Losses)
-			title = ""
+	count := func(title string, of func(*api.Writeback) uint64) {
+		for _, v := range volumes {
+			if v.Writeback != nil && of(v.Writeback) > 0 {
+				fmt.Fprintf(w, "%s%s\t%d\n", title, v.Name, of(v.Writeback))
+				title = ""
+			}
 		}
 	}
+	count("\nDATA LOSSES\tTIMES\n", func(b *api.Writeback) uint64 { return b.Losses })
+	count("\nREFUSED FILES\tFILES\n", func(b *api.Writeback) uint64 { return uint64(b.RefusedFiles) })
 }

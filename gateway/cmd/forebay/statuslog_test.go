@@ -36,3 +36,15 @@ func TestStatusShowsVolumesThatHaveLostWrites(t *testing.T) {
 		t.Errorf("it prints\n%s", out.String())
 	}
 }
+
+// README: what filers have refused for good is counted.
+func TestStatusShowsVolumesOfWhichFilesWereRefused(t *testing.T) {
+	var out bytes.Buffer
+	err := printStatus(&out, api.Status{Volumes: []api.Volume{{Name: "a"}, {Name: "b", Writeback: &api.Writeback{RefusedFiles: 3}}, {Name: "c", Writeback: &api.Writeback{}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nREFUSED FILES  FILES\nb              3\n"; !strings.Contains(out.String(), want) || strings.Contains(out.String(), "LOSSES") {
+		t.Errorf("it prints\n%s", out.String())
+	}
+}

@@ -104,11 +104,18 @@ func progress(ctx context.Context, c *api.Client, volume string, to io.Writer) {
 		}
 		for _, v := range s.Volumes {
 			if v.Name == volume && v.Writeback != nil {
-				left := time.Duration(v.Writeback.TimeToDestage * float64(time.Second)).Round(time.Second)
-				fmt.Fprintf(to, "%s left, about %v\n", formatBytes(v.Writeback.DirtyBytes), left)
+				fmt.Fprintln(to, formatBytes(v.Writeback.DirtyBytes)+" left"+about(v.Writeback.TimeToDestage))
 			}
 		}
 	}
+}
+
+// about is how long something will take, if that is known.
+func about(seconds float64) string {
+	if seconds <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", about %v", max(time.Second, time.Duration(seconds*float64(time.Second)).Round(time.Second)))
 }
 
 func pauseCommand(client func() *api.Client) *cobra.Command {
