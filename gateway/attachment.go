@@ -143,20 +143,26 @@ func (a *attachment) away(reason string) bool {
 	return news
 }
 
-// detach closes the array once its calls have returned, and says whether changes were answered that no flush has covered. An array without
-// a write cache has none: what it has answered is durable.
+// detach closes the array once its calls have returned, and says whether something was unflushed.
 func (a *attachment) detach(reason string) (unflushed bool) {
 	a.mu.Lock()
 	array, calls := a.mu.array, a.mu.calls
 	a.mu.array, a.mu.reason = nil, reason
 	a.mu.Unlock()
 	calls.Wait()
+	unflushed = a.unflushed()
 	a.mu.Lock()
-	unflushed = a.mu.info.WriteCache && a.mu.answered > a.mu.flushed
 	a.mu.flushed = a.mu.answered
 	a.mu.Unlock()
 	a.close(array)
 	return unflushed
+}
+
+// unflushed says whether changes were answered that no flush has covered. An array without a write cache has none: what it has answered is durable.
+func (a *attachment) unflushed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.mu.info.WriteCache && a.mu.answered > a.mu.flushed
 }
 
 func (a *attachment) close(array backend) {

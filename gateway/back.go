@@ -181,6 +181,17 @@ func (b *back) resumeLater() {
 // resumeAgain is the time between two attempts.
 const resumeAgain = time.Second
 
+// unhold ends the holds of barriers at the end, where the log goes with the process: what it has is carried to the array before, or lost.
+func (b *back) unhold() {
+	if b == nil || b.durable {
+		return
+	}
+	if b.Status().Held {
+		b.logger.Warn().Msg("the gateway ends during the hold of a barrier, which is over: what was acknowledged is in RAM, and is carried to the array")
+	}
+	b.Release()
+}
+
 // status is what the API tells.
 func (b *back) status() *api.Writeback {
 	s := b.Status()

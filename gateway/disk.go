@@ -205,10 +205,13 @@ func (s *disk) close(ctx context.Context) error {
 	if v == nil {
 		return nil
 	}
-	if attached, _ := s.attachment.state(); attached || s.back != nil {
+	s.back.unhold()
+	if attached, why := s.attachment.state(); attached || s.back != nil {
 		if err := v.Flush(ctx); err != nil {
 			s.log.Error().Err(err).Msg("the array could not be flushed at the end")
 		}
+	} else if s.attachment.unflushed() {
+		s.log.Error().Str("reason", why).Msg("the array is away at the end, and was not flushed: what it loses of what it has answered is not written again")
 	}
 	if err := v.Close(ctx); err != nil {
 		return fmt.Errorf("volume %s: I/O under way: %w", s.config.Name, err)

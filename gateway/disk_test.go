@@ -268,3 +268,27 @@ func TestNothingGoesOnAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// Nobody is left to be told by a flush of what an array that is away may lose.
+func TestAnEndWithoutAnArrayThatWasNotFlushedIsTold(t *testing.T) {
+	for name, told := range map[string]int{"flushed": 0, "not flushed": 1} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, hold25s, present, func(t *testing.T, x *shelf) {
+				x.a.v.attachment.heals = true
+				wants(t, "a write", good, x.a.write(1, 1))
+				if told == 0 {
+					wants(t, "a flush", good, x.a.flush())
+				}
+				x.lose("gone")
+				x.a.v.attachment.hear(event{Reason: "gone"})
+				synctest.Wait()
+				if err := x.close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				x.log.expect(told, `"level":"error"`, "was not flushed", "gone")
+				x.comeBack()
+				x.a.v.attachment.hear(event{Available: true})
+			})
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"forebay/cachecore"
 	"forebay/cachecore/arraytest"
+	"forebay/cachecore/device/devicetest"
 	"forebay/cachecore/ram"
 	"forebay/configs"
 	"forebay/protocols/iscsi/initiator"
@@ -213,6 +214,41 @@ func TestMemoryThatIsInUseIsNotGivenBack(t *testing.T) {
 		p[8191] = 1
 		w.buffers.Put(p)
 		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What a flash tier takes to end is not taken from the RAM tier's time.
+func TestAFlashTierThatEndsSlowlyEndsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Options{Config: &configs.Config{}, Log: newLines(t).logger()})
+		notes, err := openFlashNotes(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var twins []*devicetest.Twin
+		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} { // as each of them may have had luck
+			tier := configs.Tier{Pool: name, RAM: mib, Flash: &configs.Media{}}
+			p, err := newPool(tier, false, g.log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			twins = append(twins, devicetest.New(8*mib))
+			if p.flash, err = newFlash(tier, twins[len(twins)-1], nil, notes, g.log); err != nil {
+				t.Fatal(err)
+			}
+			g.pools[name] = p
+		}
+		for _, twin := range twins {
+			twin.OnCall(func(c devicetest.Call) devicetest.Fault {
+				if c.Kind == devicetest.Sync {
+					time.Sleep(2 * time.Second)
+				}
+				return devicetest.Fault{}
+			})
+		}
+		if err := g.release(); err != nil {
 			t.Error(err)
 		}
 	})

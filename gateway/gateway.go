@@ -84,7 +84,7 @@ func (g *Gateway) volumes() []served {
 	return list
 }
 
-// startTimeout is what the control plane gets to start.
+// startTimeout is what the control plane gets to start, and then to answer what is asked at the start.
 const startTimeout = time.Minute
 
 // New returns a gateway that has started nothing.
@@ -122,9 +122,9 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 
 // start starts the control plane, which may be there with an error too, and builds the rest.
 func (g *Gateway) start(ctx context.Context) (*etcd.Embedded, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	limited, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	plane, err := etcd.StartEmbedded(ctx, etcd.EmbeddedOptions{Dir: filepath.Join(g.config.Gateway.DataDir, "etcd"), Log: g.log})
+	plane, err := etcd.StartEmbedded(limited, etcd.EmbeddedOptions{Dir: filepath.Join(g.config.Gateway.DataDir, "etcd"), Log: g.log})
 	if err != nil {
 		return nil, err
 	}
@@ -134,14 +134,28 @@ func (g *Gateway) start(ctx context.Context) (*etcd.Embedded, error) {
 
 // build makes all parts from the configuration, once the cluster agrees with it.
 func (g *Gateway) build(ctx context.Context) error {
+	if err := g.agree(ctx); err != nil {
+		return err
+	}
+	if err := g.openTiers(); err != nil { // which may take minutes: a log is read from its beginning to its end
+		return err
+	}
+	return g.addVolumes(ctx)
+}
+
+// agree makes the configuration the cluster's, and asks it which pools need a log.
+func (g *Gateway) agree(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	if err := g.apply(ctx); err != nil {
 		return err
 	}
-	owed, err := g.owedLogs(ctx)
-	if err != nil {
-		return err
-	}
-	g.owed = owed
+	g.owed, err = g.owedLogs(ctx)
+	return err
+}
+
+// openTiers makes the pools.
+func (g *Gateway) openTiers() error {
 	for _, t := range g.config.Gateway.Tiers {
 		p, err := newPool(t, g.writesBack(t.Pool), g.log)
 		if err != nil {
@@ -153,6 +167,13 @@ func (g *Gateway) build(ctx context.Context) error {
 		return err
 	}
 	g.openWitnesses()
+	return nil
+}
+
+// addVolumes makes the volumes, and what serves them.
+func (g *Gateway) addVolumes(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	known, err := g.arrays(ctx)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (l *poolLog) open(t configs.Tier) (err error) {
 	told := writelog.Options{Moved: l.moved, Damaged: l.damaged, Immediate: l.arena != nil}
 	l.Log, err = writelog.Open(l.medium, told)
 	if errors.Is(err, writelog.ErrNotFormatted) {
-		if err = format(l.medium); err != nil {
+		if err = format(l.medium, errors.Is(err, writelog.ErrHalfFormatted)); err != nil {
 			return err
 		}
 		l.logger.Info().Int64("bytes", l.medium.Size()).Bool("durable", l.durable).Msg("write log made")
@@ -115,9 +115,9 @@ func (l *poolLog) moved(s writelog.Shard, seq cachecore.Seq, _, to writelog.Posi
 	}
 }
 
-// format makes a log of a medium that has nothing at its head: another's data are not overwritten.
-func format(m flash.Device) error {
-	if err := nothing(m); err != nil {
+// format makes a log of a medium that has nothing at its head: another's data are not overwritten. Those of one of which a log is half made are gone already.
+func format(m flash.Device, half bool) error {
+	if err := nothing(m); err != nil && !half {
 		return err
 	}
 	return writelog.Format(m, writelog.FormatOptions{})

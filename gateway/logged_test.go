@@ -230,6 +230,24 @@ func TestAnEndThatLosesWhatALogInRAMHasIsTold(t *testing.T) {
 	})
 }
 
+// The hold of a barrier ends with the gateway, where what is acknowledged meanwhile would be lost with it.
+func TestB8_ALogInRAMIsCarriedBeforeTheEndThoughABarrierHoldsIt(t *testing.T) {
+	writesBack(t, fail, func(t *testing.T, x *shelf) {
+		if err := x.back.Barrier(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, "a write", good, x.a.write(1, 1))
+		ctx, cancel := context.WithTimeout(t.Context(), grace)
+		defer cancel()
+		if err := x.close(ctx); err != nil {
+			t.Error(err)
+		}
+		x.log.expect(0, "could not be flushed at the end")
+		x.log.expect(1, "during the hold of a barrier")
+		x.arrayHas(1)
+	})
+}
+
 // What an earlier life wrote through, and no flush has covered, may be gone with the array's power. Flash takes it only once the array has been flushed, though
 // it is the log that answers flushes by now.
 func TestFlashUnderALogIsNotAheadOfAnArrayThatLostPower(t *testing.T) {

@@ -22,6 +22,8 @@ const (
 const (
 	stepTimeout = 10 * time.Second
 	grace       = 8 * time.Second // of a step: after that calls are cancelled, and connections cut whose commands are not answered
+
+	exportGrace = time.Second // of that, for an export when what was acknowledged has been carried, or could not be
 )
 
 // serve runs what was built until ctx ends, and ends it.

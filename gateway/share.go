@@ -87,7 +87,10 @@ func (s *share) serves() (ready bool, reason string) {
 // close ends what is under way in the export, and makes what was answered as durable as it can be.
 func (s *share) close(ctx context.Context) error {
 	if s.staged != nil {
-		if err := s.staged.Flush(ctx); err != nil {
+		s.staged.unhold()
+		flush, cancel := context.WithTimeout(ctx, grace-exportGrace) // which a filer that is away takes whole
+		defer cancel()
+		if err := s.staged.Flush(flush); err != nil {
 			s.log.Error().Err(err).Msg("what was acknowledged could not be carried to the filer at the end")
 		}
 	}

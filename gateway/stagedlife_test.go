@@ -168,6 +168,26 @@ func TestB8_AnExportOverALogInRAMIsCarriedBeforeTheEnd(t *testing.T) {
 	})
 }
 
+// A filer that takes nothing takes all the time that there is for that at the end. Nothing is under way by then, and the end is in order.
+func TestAnExportWhoseFilerTakesNothingEndsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newStagedLives(t)
+		x.tier.Log = nil
+		x.begin() // and nothing is carried
+		if w := x.u.Write(x.file, 0, nfs.Unstable, bytes.Repeat([]byte{'a'}, 50)); w.Status != nfs.OK {
+			t.Errorf("%+v", w)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), grace)
+		defer cancel()
+		if err := x.share.close(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := x.g.release(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // An export whose log is another one is offline, and says why.
 func TestA4_AnExportWithoutItsLogSaysWhy(t *testing.T) {
 	x := newStagedLives(t)

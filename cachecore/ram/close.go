@@ -14,6 +14,11 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 	for i := range s.shards {
 		select {
+		case <-s.shards[i].idle: // when ctx has ended too
+			continue
+		default:
+		}
+		select {
 		case <-s.shards[i].idle:
 		case <-ctx.Done():
 			return ctx.Err()

@@ -363,6 +363,19 @@ func TestCloseWaitsForTheLastPin(t *testing.T) {
 	})
 }
 
+func TestCloseOfWhatNobodyUsesTakesNoTime(t *testing.T) {
+	for range 64 {
+		s, err := NewResizable(64*blk, 128*blk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(s, 1, 1, 1)
+		if err := s.Close(ended()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestHitAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

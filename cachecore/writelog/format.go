@@ -17,7 +17,7 @@ type FormatOptions struct {
 // Format makes an empty log of a device. What is there is given up, whatever it is. The device keeps its name if it had a log; the incarnation is new,
 // so that nothing of the old log is taken for the new one's (PROTOCOL A4).
 //
-// A power cut on the way leaves the old log, whole, or none: Open says ErrNotFormatted then.
+// A power cut on the way leaves the old log, whole, or none: Open says ErrHalfFormatted then.
 func Format(dev device.Device, o FormatOptions) error {
 	g, err := divide(dev.Size(), o.SegmentSize)
 	if err != nil {

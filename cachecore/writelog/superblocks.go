@@ -80,7 +80,7 @@ func agree(copies []superCopy) (superblock, error) {
 	}
 	switch {
 	case formatting:
-		return superblock{}, fmt.Errorf("%w: formatting it was interrupted", ErrNotFormatted)
+		return superblock{}, ErrHalfFormatted
 	case worst != nil:
 		return superblock{}, worst
 	case any:

@@ -81,15 +81,17 @@ type Position uint64
 // The errors of a log.
 var (
 	ErrNotFormatted = errors.New("not a write log")
-	ErrDamaged      = errors.New("write log is damaged")
-	ErrVersion      = errors.New("write log of another version")
-	ErrFull         = errors.New("write log is full")
-	ErrShards       = errors.New("write log has as many shards as it can keep")
-	ErrOrder        = errors.New("record is out of order")
-	ErrInvalid      = errors.New("not a record")
-	ErrGone         = errors.New("position is no longer in the log")
-	ErrFailed       = errors.New("write log has failed")
-	ErrClosed       = errors.New("write log is closed")
+	// ErrHalfFormatted is an ErrNotFormatted: what the device held was given up, and Format, or Erase, was cut short.
+	ErrHalfFormatted = fmt.Errorf("%w: formatting it was interrupted", ErrNotFormatted)
+	ErrDamaged       = errors.New("write log is damaged")
+	ErrVersion       = errors.New("write log of another version")
+	ErrFull          = errors.New("write log is full")
+	ErrShards        = errors.New("write log has as many shards as it can keep")
+	ErrOrder         = errors.New("record is out of order")
+	ErrInvalid       = errors.New("not a record")
+	ErrGone          = errors.New("position is no longer in the log")
+	ErrFailed        = errors.New("write log has failed")
+	ErrClosed        = errors.New("write log is closed")
 )
 
 // validate holds a record against what the log can take.

@@ -99,12 +99,17 @@ func (e *Export) Drop() {
 // front has ended.
 func (e *Export) Close(ctx context.Context) error {
 	e.cancel()
-	e.takeLast(ctx)
 	ended := make(chan struct{})
 	go func() {
 		e.works.Wait()
 		close(ended)
 	}()
+	e.takeLast(ctx) // which may take all of the time
+	select {
+	case <-ended:
+		return e.table.close(ctx)
+	default:
+	}
 	select {
 	case <-ended:
 	case <-ctx.Done():

@@ -85,9 +85,14 @@ func (p *program) signal() {
 func startGateway(t *testing.T, dir string) (p *program, portal string) {
 	t.Helper()
 	p = start(t, "gateway", "--config", file(t, dir, "forebay.yaml", good))
-	line := p.line(`"listener":"iscsi"`, `"listening"`)
-	_, rest, _ := strings.Cut(line, `"address":"`)
-	portal, _, _ = strings.Cut(rest, `"`)
+	for serves := false; portal == "" || !serves; { // in either order
+		line := p.line()
+		serves = serves || strings.Contains(line, "volume serves")
+		if strings.Contains(line, `"listener":"iscsi"`) && strings.Contains(line, `"listening"`) {
+			_, rest, _ := strings.Cut(line, `"address":"`)
+			portal, _, _ = strings.Cut(rest, `"`)
+		}
+	}
 	return p, portal
 }
 
@@ -103,7 +108,6 @@ func TestASignalEndsAGatewayInOrder(t *testing.T) {
 func TestASecondSignalEndsItAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	p, portal := startGateway(t, dir)
-	p.line("volume serves")
 	s, err := initiator.Dial(t.Context(), initiator.Options{Portal: portal, Target: "iqn.2026-11.example:vol1"})
 	if err != nil {
 		t.Fatal(err)
