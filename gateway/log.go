@@ -150,7 +150,7 @@ func logOrNothing(m flash.Device) error {
 // spare refuses a file that is shorter than is asked of it and isn't ours, before it is made longer: the path may be a mistake, and the file somebody's.
 func spare(path string, size int64, ours func(flash.Device) error) error {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 || info.Size() >= size {
+	if short := err == nil && info.Mode().IsRegular() && info.Size() > 0 && info.Size() < size; !short {
 		return nil // Open says what is wrong
 	}
 	if info.Size() < flash.Unit { // as nothing of ours is

@@ -21,7 +21,7 @@ func (l *stopping) AppendLater(r writelog.Record, data [][]byte, done func(write
 		close(l.arrived)
 		<-l.goOn
 	}
-	return l.memLog.Append(r, data, done)
+	return l.Append(r, data, done)
 }
 
 // inLine waits until a function of the package waits for a lock.

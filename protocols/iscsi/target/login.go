@@ -161,7 +161,7 @@ func (l *login) identify(keys []iscsi.KeyValue) error {
 func (l *login) answer(keys []iscsi.KeyValue) (answers []iscsi.KeyValue, err error) {
 	add := func(key, value string) { answers = append(answers, iscsi.KeyValue{Key: key, Value: value}) }
 	for _, kv := range keys {
-		if said, again := l.seen[kv.Key]; again && !(introduces(kv.Key) && said == kv.Value) {
+		if said, again := l.seen[kv.Key]; again && (!introduces(kv.Key) || said != kv.Value) {
 			return nil, refused(iscsi.LoginInitiatorError, "key %.63q comes twice", kv.Key)
 		}
 		l.seen[kv.Key] = kv.Value
