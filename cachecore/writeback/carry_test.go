@@ -93,14 +93,21 @@ func TestZeroesKeepTheirSpaceUnlessItIsToBeGivenBack(t *testing.T) {
 	}
 }
 
+// newBareRig is newRig over an array that promises no zeros where it is unmapped.
+func newBareRig(t *testing.T, mode Mode) *rig {
+	t.Helper()
+	r := newRig(t, mode)
+	info := r.mem.Info()
+	info.UnmapZeroes = false
+	r.mem = arraytest.NewMem(info)
+	r.restart(mode)
+	return r
+}
+
 // An unmap that leaves anything there is not logged: it must not be followed by what was acknowledged before it.
 func TestAnUnmapWithoutZerosWaitsForWhatWasAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Back)
-		info := r.mem.Info()
-		info.UnmapZeroes = false
-		r.mem = arraytest.NewMem(info)
-		r.restart(Back)
+		r := newBareRig(t, Back)
 		r.write(0, of('a', blk))
 		asked, done := r.operations(), make(chan error, 1)
 		go func() { done <- r.Unmap(context.Background(), 0, blk) }()
@@ -123,11 +130,7 @@ func TestAnUnmapWithoutZerosIsLeftUndoneWhileTheArrayIsAway(t *testing.T) {
 	for name, dirty := range map[string]bool{"behind what was acknowledged": true, "with nothing acknowledged": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, Back)
-				info := r.mem.Info()
-				info.UnmapZeroes = false
-				r.mem = arraytest.NewMem(info)
-				r.restart(Back)
+				r := newBareRig(t, Back)
 				r.mem.Intercept(func(context.Context, arraytest.Op, arraytest.Stage) error { return cachecore.ErrUnavailable })
 				r.run()
 				if dirty {
@@ -153,11 +156,7 @@ func TestAnUnmapWithoutZerosIsLeftUndoneWhileTheArrayIsAway(t *testing.T) {
 
 // In write-through the array is all there is: its absence is told, so that the call is held as others are.
 func TestAnUnmapWithoutZerosIsHeldInWriteThrough(t *testing.T) {
-	r := newRig(t, Through)
-	info := r.mem.Info()
-	info.UnmapZeroes = false
-	r.mem = arraytest.NewMem(info)
-	r.restart(Through)
+	r := newBareRig(t, Through)
 	r.mem.Intercept(func(context.Context, arraytest.Op, arraytest.Stage) error { return cachecore.ErrUnavailable })
 	if err := r.Unmap(t.Context(), 0, blk); !errors.Is(err, cachecore.ErrUnavailable) {
 		t.Error(err)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"forebay/cachecore"
-	"forebay/cachecore/arraytest"
 	"forebay/cachecore/writelog"
 )
 
@@ -101,11 +100,7 @@ func TestF2_NothingThatIsLostIsFlushed(t *testing.T) {
 
 // Nor is the array changed, or said to have everything, where it is not known what the log has had for it.
 func TestF2_AnArrayThatIsLostIsLeftAsItIs(t *testing.T) {
-	r := newRig(t, Back)
-	info := r.mem.Info()
-	info.UnmapZeroes = false
-	r.mem = arraytest.NewMem(info)
-	r.restart(Back)
+	r := newBareRig(t, Back)
 	rotten := errors.New("rotten")
 	r.Lose(rotten)
 	if err := r.Unmap(t.Context(), 0, blk); !errors.Is(err, rotten) {

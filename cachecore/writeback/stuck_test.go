@@ -11,29 +11,45 @@ import (
 	"forebay/cachecore/arraytest"
 )
 
-// What is held until the array has everything is told so if the array refuses that, or is away, and goes on when it takes it.
+// What is held until the array has everything is told so if the array refuses that, or is away, and goes on when it takes it: be the log found damaged
+// before the destager tries, or fail while it tries again and again.
 func TestWritesThatAreHeldForAnArrayThatTakesNothingAreTold(t *testing.T) {
 	for name, c := range map[string]struct{ trouble, want error }{
 		"full": {cachecore.ErrNoSpace, cachecore.ErrNoSpace}, "medium error": {errors.New("medium error"), cachecore.ErrNoSpace},
 		"away": {cachecore.ErrUnavailable, cachecore.ErrUnavailable},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, Back)
-				r.write(0, of('a', blk))
-				r.mem.Intercept(writesFail(c.trouble))
+		for when, fail := range map[string]func(r *rig){
+			"from the beginning": func(r *rig) {
 				r.Damaged(errors.New("record 7 can't be read"))
 				r.run()
-				if err := r.WriteAt(t.Context(), of('b', blk), blk, cachecore.WriteOptions{}); !errors.Is(err, c.want) {
-					t.Errorf("a write: %v", err)
-				}
-				r.mem.Intercept(nil)
-				time.Sleep(2 * retryRefuse)
-				r.write(blk, of('b', blk))
-				r.onArray(0, append(of('a', blk), of('b', blk)...))
-				r.end()
+			},
+			"meanwhile": func(r *rig) {
+				r.run()
+				time.Sleep(time.Minute)
+				r.log.mu.Lock()
+				defer r.log.mu.Unlock()
+				r.log.fail = errors.New("i/o error")
+			},
+		} {
+			t.Run(name+", "+when, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, Back)
+					r.write(0, of('a', blk))
+					r.mem.Intercept(writesFail(c.trouble))
+					fail(r)
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					if err := r.WriteAt(ctx, of('b', blk), blk, cachecore.WriteOptions{}); !errors.Is(err, c.want) {
+						t.Errorf("a write: %v", err)
+					}
+					r.mem.Intercept(nil)
+					time.Sleep(2 * retryRefuse)
+					r.write(blk, of('b', blk))
+					r.onArray(0, append(of('a', blk), of('b', blk)...))
+					r.end()
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -96,34 +112,6 @@ func TestWhoWaitsForRoomIsToldWhyThereIsNone(t *testing.T) {
 					t.Errorf("the status still says: %s", why)
 				}
 				r.write(0, of('b', blk))
-				r.end()
-			})
-		})
-	}
-}
-
-// The log fails while the destager tries and tries again: writes are held from then on, and told why, as where it fails before.
-func TestALogThatFailsWhileTheArrayIsAwayHoldsNoWriteForEver(t *testing.T) {
-	for name, c := range map[string]struct{ trouble, want error }{"full": {cachecore.ErrNoSpace, cachecore.ErrNoSpace}, "away": {cachecore.ErrUnavailable, cachecore.ErrUnavailable}} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, Back)
-				r.write(0, of('a', blk))
-				r.mem.Intercept(writesFail(c.trouble))
-				r.run()
-				time.Sleep(time.Minute)
-				r.log.mu.Lock()
-				r.log.fail = errors.New("i/o error")
-				r.log.mu.Unlock()
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
-				if err := r.WriteAt(ctx, of('b', blk), blk, cachecore.WriteOptions{}); !errors.Is(err, c.want) {
-					t.Errorf("a write: %v", err)
-				}
-				r.mem.Intercept(nil)
-				time.Sleep(2 * retryRefuse)
-				r.write(blk, of('b', blk))
-				r.onArray(0, append(of('a', blk), of('b', blk)...))
 				r.end()
 			})
 		})

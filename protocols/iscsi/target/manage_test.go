@@ -110,6 +110,22 @@ func TestAWriteIsAbortedWhileItsDataIsCollected(t *testing.T) {
 	}
 }
 
+// keepsWrites has the array keep each WRITE, when it has been cancelled too, until it is to leave.
+func (r *rig) keepsWrites() (entered, cancelled, leave chan string) {
+	entered, cancelled, leave = make(chan string, 1), make(chan string, 1), make(chan string)
+	r.store.Hold = func(ctx context.Context, call string, _, _ int64) error {
+		if call != "write" {
+			return ctx.Err()
+		}
+		entered <- call
+		<-ctx.Done()
+		cancelled <- call
+		<-leave
+		return nil
+	}
+	return entered, cancelled, leave
+}
+
 // An initiator whose abort takes too long goes on to the next function, which must not promise what the first one can't yet.
 func TestC5_AFunctionWaitsForWhatAnEarlierOneAbortedToo(t *testing.T) {
 	for name, second := range functions {
@@ -122,17 +138,7 @@ func TestC5_AFunctionWaitsForWhatAnEarlierOneAbortedToo(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, from another session %v", name, fromOther), func(t *testing.T) {
 				r := newRig(t)
-				entered, cancelled, leave := make(chan string, 1), make(chan string, 1), make(chan string)
-				r.store.Hold = func(ctx context.Context, call string, _, _ int64) error {
-					if call != "write" {
-						return ctx.Err()
-					}
-					entered <- call
-					<-ctx.Done()
-					cancelled <- call
-					<-leave // the array still has it
-					return nil
-				}
+				entered, cancelled, leave := r.keepsWrites()
 				c := r.login()
 				c.ready()
 				c.send(c.write(7, 0, 512), pattern(make([]byte, 512), 1))
@@ -141,11 +147,7 @@ func TestC5_AFunctionWaitsForWhatAnEarlierOneAbortedToo(t *testing.T) {
 				receive(t, cancelled)
 				by := c
 				if fromOther {
-					by = r.raw(false)
-					h := by.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature)
-					h.SetISID([]byte{0x80, 9, 9, 9, 9, 9})
-					by.send(h, keys("InitiatorName", "iqn.other", "TargetName", disk))
-					by.expect(iscsi.OpLoginResp)
+					by, _ = r.as("iqn.other", 9, 0)
 				}
 				by.send(second(by), nil)
 				if before := by.ping(); len(before) > 0 {
@@ -165,22 +167,9 @@ func TestC5_AFunctionWaitsForWhatAnEarlierOneAbortedToo(t *testing.T) {
 // A host that takes over resets the unit, and then reads what the other one has left.
 func TestC5_AResetWaitsForWhatALostSessionHasAtTheDevice(t *testing.T) {
 	r := newRig(t)
-	entered, cancelled, leave := make(chan string, 1), make(chan string, 1), make(chan string)
-	r.store.Hold = func(ctx context.Context, call string, _, _ int64) error {
-		if call != "write" {
-			return ctx.Err()
-		}
-		entered <- call
-		<-ctx.Done()
-		cancelled <- call
-		<-leave // the array still has it
-		return nil
-	}
-	lost, c := r.login(), r.raw(false)
-	h := c.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature)
-	h.SetISID([]byte{0x80, 9, 9, 9, 9, 9})
-	c.send(h, keys("InitiatorName", "iqn.other", "TargetName", disk))
-	c.expect(iscsi.OpLoginResp)
+	entered, cancelled, leave := r.keepsWrites()
+	lost := r.login()
+	c, _ := r.as("iqn.other", 9, 0)
 	lost.ready()
 	lost.send(lost.write(7, 0, 512), make([]byte, 512))
 	receive(t, entered)
