@@ -23,7 +23,8 @@ import (
 //
 // That is held exactly. The log's trim point, which is read before it goes, says which write the closed intervals end with: each block has what the last
 // write up to there left in it, or something newer. The newer ones all come from one interval, which is cut at some write too, and in which a
-// block is written once, with what it has at the cut: so there is one write such that each of the newer blocks has what it had then.
+// block is written once, with what it has at the cut: so there is one write such that each of the newer blocks has what it had then. Apart from what the
+// interval of an earlier life has left that was killed as well: the next life carries all of that once more, as one interval (E5), and goes back to nothing older.
 func TestB1_WithoutItsLogTheArrayIsInAStateThatTheClientHasSeen(t *testing.T) {
 	t.Parallel()
 	kills := 3
@@ -82,6 +83,9 @@ type orderedWriter struct {
 	writes []stretch // write n is the one before n
 	acked  int       // how many were
 	err    error     // how the last session ended
+
+	trimmed int         // at the last check
+	left    map[int]int // blocks that were newer then, with what they hold
 }
 
 // stretch is what one write covers, in blocks.
@@ -145,6 +149,11 @@ func (w *orderedWriter) settle(last int) {
 func (w *orderedWriter) check(image []byte, trimmed int) (newer int) {
 	w.t.Helper()
 	cutFrom, cutTo := trimmed, len(w.writes) // where the interval under way may end
+	left, now := w.left, map[int]int{}
+	if trimmed != w.trimmed {
+		left = nil // that has been carried
+	}
+	w.trimmed, w.left = trimmed, now
 	for b, written := range w.byBlock() {
 		got, err := holds(image[b*prefixBlock:][:prefixBlock])
 		if err != nil {
@@ -160,9 +169,14 @@ func (w *orderedWriter) check(image []byte, trimmed int) (newer int) {
 			}
 		}
 		switch {
+		case got < left[b]:
+			w.t.Errorf("block %d holds write %d, and had write %d", b, got, left[b])
 		case got == closed:
+		case got > trimmed && got == left[b]:
+			now[b] = got
 		case got > trimmed && slices.Contains(written, got):
 			newer++
+			now[b] = got
 			cutFrom, cutTo = max(cutFrom, got), min(cutTo, next-1)
 		default:
 			w.t.Errorf("block %d holds write %d, of closed intervals it has %d (up to %d)", b, got, closed, trimmed)
