@@ -130,8 +130,6 @@ func (f *poolFlash) format(medium drive.Device) error {
 	return nil
 }
 
-var errNotVacant = errors.New("the medium holds something else than a flash tier: clear its first MiB if that is not needed")
-
 // current is the store, or nil.
 func (f *poolFlash) current() *flash.Store {
 	if f == nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -91,51 +90,6 @@ func openHalves(t configs.Tier, was flashLog, owed bool, notes *flashNotes) (rea
 	return reads, end, nil
 }
 
-// openInTime opens a medium and has it read something. One that hangs is as good as none: the start does not wait for it, nor is what comes later used.
-func openInTime(o drive.Options) (*drive.File, error) {
-	type result struct {
-		medium *drive.File
-		err    error
-	}
-	came, late := make(chan result), make(chan struct{})
-	go func() {
-		medium, err := openDrive(o)
-		if err == nil {
-			if err = medium.ReadAt(drive.Buffer(drive.Unit), 0); err != nil {
-				medium, err = nil, errors.Join(err, medium.Close())
-			}
-		}
-		select {
-		case came <- result{medium, err}:
-		case <-late:
-			if medium != nil {
-				_ = medium.Close() // nothing was written
-			}
-		}
-	}()
-	timer := time.NewTimer(flashPatience)
-	defer timer.Stop()
-	select {
-	case r := <-came:
-		return r.medium, r.err
-	case <-timer.C:
-		close(late)
-		return nil, fmt.Errorf("open %s: no answer within %v", o.Path, flashPatience)
-	}
-}
-
-// openDrive is drive.Open, but for tests of one that hangs.
-var openDrive = drive.Open
-
-// flashOrNothing says whether a flash tier may be opened or made on a medium.
-func flashOrNothing(m drive.Device) error {
-	vacant, err := flash.Vacant(m)
-	if err == nil && !vacant {
-		err = errNotVacant
-	}
-	return err
-}
-
 // makeRoom clears the end of a flash for a log, where it has been for reads. known: there was a log, so that whatever is there instead is not the gateway's,
 // unless it is nothing; openLog says so. It also says what is wrong with a log that is there.
 func makeRoom(reads, end drive.Device, known bool) error {
@@ -144,16 +98,10 @@ func makeRoom(reads, end drive.Device, known bool) error {
 	if there == nil || none && known {
 		return nil
 	}
-	vacant, err := flash.Vacant(reads)
-	switch {
-	case err != nil:
+	if err := flashOrNothing(reads); err != nil || !none {
 		return err
-	case !vacant:
-		return errNotVacant
-	case none:
-		return end.WriteDurable(drive.Buffer(1<<20), 0)
 	}
-	return nil
+	return end.WriteDurable(drive.Buffer(1<<20), 0)
 }
 
 // at says whether two logs are in the same place.

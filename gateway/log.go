@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -121,46 +120,6 @@ func format(m flash.Device, half bool) error {
 		return err
 	}
 	return writelog.Format(m, writelog.FormatOptions{})
-}
-
-// nothing says whether a medium's head is empty.
-func nothing(m flash.Device) error {
-	head := flash.Buffer(int(min(1<<20, m.Size())))
-	if err := m.ReadAt(head, 0); err != nil {
-		return err
-	}
-	for _, b := range head {
-		if b != 0 {
-			return errNoLog
-		}
-	}
-	return nil
-}
-
-var errNoLog = errors.New("the medium holds something else than a write log: clear its first MiB if that is not needed")
-
-// logOrNothing says whether a log may be opened or made on a medium.
-func logOrNothing(m flash.Device) error {
-	if m.Size() >= 1<<20 && !errors.Is(writelog.Probe(m), writelog.ErrNotFormatted) {
-		return nil // Open says what is wrong with it
-	}
-	return nothing(m)
-}
-
-// spare refuses a file that is shorter than is asked of it and isn't ours, before it is made longer: the path may be a mistake, and the file somebody's.
-func spare(path string, size int64, ours func(flash.Device) error) error {
-	info, err := os.Stat(path)
-	if short := err == nil && info.Mode().IsRegular() && info.Size() > 0 && info.Size() < size; !short {
-		return nil // Open says what is wrong
-	}
-	if info.Size() < flash.Unit { // as nothing of ours is
-		return fmt.Errorf("%s is a file of %d bytes that holds something else: name another one, or remove it if it is not needed", path, info.Size())
-	}
-	medium, err := flash.Open(flash.Options{Path: path})
-	if err != nil {
-		return err
-	}
-	return errors.Join(ours(medium), medium.Close())
 }
 
 // close ends the log, and gives the memory back of one in RAM.

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"forebay/cachecore"
 	"forebay/cachecore/device/devicetest"
 )
 
@@ -109,15 +108,7 @@ func TestG3_WhatIsWrittenWhileItIsMovedStaysAway(t *testing.T) {
 func TestG3_AWriteIsAboutOlderCopiesToo(t *testing.T) {
 	r := rigFor(t, 8, Options{})
 	k := keyOf(1)
-	r.offer(k, 0, 8)
-	first, second := r.object(k).Prepare(0, 8), r.object(k).Prepare(0, 8)
-	for _, batch := range []*Batch{&first, &second} {
-		for i := range 8 {
-			r.fill(batch.Bytes(i), k, cachecore.Block(i))
-		}
-		batch.Publish()
-		r.quiet()
-	}
+	r.cacheTwice(k)
 	if used := r.s.Stats().UsedBytes; used != 8*blockSize {
 		t.Fatalf("%d bytes are used for 8 blocks", used)
 	}

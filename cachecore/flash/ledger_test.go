@@ -192,15 +192,7 @@ func TestG3_AWriteOverTheEndOfAnExtentMarksBoth(t *testing.T) {
 func TestG3_MoreMarksThanTheLedgerHoldsAreNotWrittenBehindIt(t *testing.T) {
 	r := newRig(t, 40, Options{})
 	k := keyOf(1)
-	r.offer(k, 0, 8)
-	first, second := r.object(k).Prepare(0, 8), r.object(k).Prepare(0, 8)
-	for _, batch := range []*Batch{&first, &second} {
-		for i := range 8 {
-			r.fill(batch.Bytes(i), k, cachecore.Block(i))
-		}
-		batch.Publish()
-		r.quiet()
-	}
+	r.cacheTwice(k)
 	r.spill()
 	b := r.s.ledger.book
 	var entries []entry

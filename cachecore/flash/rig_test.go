@@ -140,6 +140,19 @@ func (r *rig) cache(k Key, first cachecore.Block, n int) {
 	}
 }
 
+// cacheTwice has two readers bring the same 8 blocks, which have been wanted before, one behind the other: there are two copies.
+func (r *rig) cacheTwice(k Key) {
+	r.offer(k, 0, 8)
+	first, second := r.object(k).Prepare(0, 8), r.object(k).Prepare(0, 8)
+	for _, batch := range []*Batch{&first, &second} {
+		for i := range 8 {
+			r.fill(batch.Bytes(i), k, cachecore.Block(i))
+		}
+		batch.Publish()
+		r.quiet()
+	}
+}
+
 // write changes blocks of the array, as a volume does.
 func (r *rig) write(k Key, first cachecore.Block, n int) {
 	r.Helper()

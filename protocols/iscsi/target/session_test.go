@@ -87,20 +87,26 @@ func TestALoginReinstatesItsSessionWhenTheOldCommandsHaveEnded(t *testing.T) {
 	}
 }
 
+// hungWrite logs in, within a bubble, and writes: the device doesn't return from that until it is to leave.
+func (r *rig) hungWrite() (leave chan string) {
+	leave = make(chan string)
+	r.store.Hold = func(_ context.Context, call string, _, _ int64) error {
+		if call == "write" {
+			<-leave
+		}
+		return nil
+	}
+	old := r.login()
+	old.ready()
+	old.send(old.write(7, 0, 512), make([]byte, 512))
+	synctest.Wait()
+	return leave
+}
+
 func TestALoginThatWaitsForOldCommandsForTooLongIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(_ *rig, s *setup) { s.Limits.Login = 10 * time.Second })
-		leave := make(chan string)
-		r.store.Hold = func(_ context.Context, call string, _, _ int64) error {
-			if call == "write" {
-				<-leave
-			}
-			return nil
-		}
-		old := r.login()
-		old.ready()
-		old.send(old.write(7, 0, 512), make([]byte, 512))
-		synctest.Wait()
+		leave := r.hungWrite()
 		fresh := r.raw(false)
 		begin := time.Now()
 		fresh.send(fresh.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature), keys("InitiatorName", client, "TargetName", disk))
@@ -124,17 +130,7 @@ func TestALoginThatWaitsForOldCommandsForTooLongIsRefused(t *testing.T) {
 func TestALoginThatIsRefusedAtTheEndOfItsTimeIsToldWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(_ *rig, s *setup) { s.Limits.Login = 10 * time.Second })
-		leave := make(chan string)
-		r.store.Hold = func(_ context.Context, call string, _, _ int64) error {
-			if call == "write" {
-				<-leave
-			}
-			return nil
-		}
-		old := r.login()
-		old.ready()
-		old.send(old.write(7, 0, 512), make([]byte, 512))
-		synctest.Wait()
+		leave := r.hungWrite()
 		fresh := r.raw(false)
 		time.Sleep(time.Second) // of the ten
 		fresh.send(fresh.loginRequest(iscsi.StageOperational, iscsi.StageFullFeature), keys("InitiatorName", client, "TargetName", disk))
