@@ -182,11 +182,9 @@ func TestE1_AFailedFlushOfWhatAnEarlierLifeAnsweredIsToldLost(t *testing.T) {
 					return errBoom
 				})
 				x := written(t, s, store, tier, hold25s, mode)
-				time.Sleep(time.Second + time.Millisecond)
-				synctest.Wait()
+				x.log.wait("the next flush of each initiator fails") // when the destager has asked twice
 				s.mem.Intercept(nil)
 				x.plug()
-				x.log.expect(1, "the next flush of each initiator fails")
 				wants(t, "a flush", lostWrites, x.a.flush())
 				wants(t, "the next", good, x.a.flush())
 				x.end()
